@@ -1,0 +1,98 @@
+"""What runs on this machine, read from /proc, and which of it belongs to a process tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One line of the process table; `start_ticks` with `pid` identifies a process beyond the reuse of its PID."""
+
+    pid: int
+    parent: int
+    session: int
+    start_ticks: int
+    zombie: bool
+
+
+def read_process(pid: int) -> Process | None:
+    """Return the process, or None where there is none (any more)."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_text()
+    except (OSError, UnicodeDecodeError):
+        return None
+    # The second field, the command's name in parentheses, may itself hold spaces and parentheses.
+    fields = stat[stat.rindex(")") + 2 :].split()
+    return Process(
+        pid=pid,
+        parent=int(fields[1]),
+        session=int(fields[3]),
+        start_ticks=int(fields[19]),
+        zombie=fields[0] in "ZX",
+    )
+
+
+def process_table() -> dict[int, Process]:
+    """Return all processes by PID."""
+    found = (read_process(int(name)) for name in os.listdir(PROC) if name.isdigit())
+    return {process.pid: process for process in found if process is not None}
+
+
+def is_same_process(pid: int, start_ticks: int) -> bool:
+    """Tell whether `pid` still is the process that started at `start_ticks`, and is no zombie."""
+    process = read_process(pid)
+    return process is not None and process.start_ticks == start_ticks and not process.zombie
+
+
+def child_pids(pid: int) -> list[int]:
+    """Return the direct children of a process whose main thread forks: one read, where the kernel offers it."""
+    try:
+        return [int(child) for child in (PROC / str(pid) / "task" / str(pid) / "children").read_text().split()]
+    except OSError:
+        return [process.pid for process in process_table().values() if process.parent == pid]
+
+
+def descendants(roots: Iterable[int], table: Mapping[int, Process]) -> set[int]:
+    """Return `roots` and everything below them, as far as they are in the table."""
+    children: dict[int, list[int]] = {}
+    for process in table.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found: set[int] = set()
+    waiting = [root for root in roots if root in table]
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting.extend(children.get(pid, ()))
+    return found
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Return a process's environment as it was at its start; empty where it cannot be read or was wiped."""
+    try:
+        raw = (PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return {}
+    return dict(_pairs(raw))
+
+
+def command_of(pid: int) -> str:
+    """Return a process's command line, its arguments joined by spaces; empty where there is none."""
+    try:
+        raw = (PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return ""
+    return raw.replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def _pairs(raw: bytes) -> Iterator[tuple[str, str]]:
+    for entry in raw.split(b"\0"):
+        name, separator, value = entry.partition(b"=")
+        if separator:
+            yield os.fsdecode(name), os.fsdecode(value)

@@ -1,0 +1,229 @@
+"""The guard itself: runs the machine's main process, and process trees for whoever connects to its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ray_remote_nni.guard.ownership import TREE_MARK, Orphanage, Tree
+from ray_remote_nni.guard.processes import child_pids, descendants, environment_of, process_table
+
+#: The name of the tree whose end ends the guard.
+MAIN = "main"
+#: Time between SIGTERM and SIGKILL: with what it takes to notice, a tree is gone within 5 s.
+GRACE_S = 4.0
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a guard is started with.
+
+    `environment` is what process trees inherit (before what their owners change), `main_environment` what the main
+    process has in its stead. `directory` holds the guard's files.
+    """
+
+    directory: Path
+    socket: Path
+    main_argv: list[str]
+    main_environment: Mapping[str, str]
+    environment: Mapping[str, str]
+
+
+@dataclass
+class _Running(Tree):
+    process: subprocess.Popen[bytes] | None = None
+    ended: asyncio.Future[tuple[int, float]] = field(default_factory=asyncio.Future)
+
+
+class Guard:
+    """Serves until its main process ends or it gets SIGTERM; nothing that it started outlives it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._trees: dict[str, _Running] = {}
+        self._orphans = Orphanage(os.getpid(), environment_of)
+        self._stopping = asyncio.Event()
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> int:
+        """Serve; return the main process's exit code."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stopping.set)
+        # The folder is 0700: who can reach the socket may start processes as us.
+        server = await asyncio.start_unix_server(self._connected, str(self._settings.socket), limit=2**24)
+        log = str(self._settings.directory / "main.log")
+        main = self._start(
+            MAIN,
+            self._settings.main_argv,
+            cwd=str(self._settings.directory),
+            environment={**self._settings.main_environment, TREE_MARK: MAIN},
+            stdout=log,
+            stderr=log,
+        )
+        stop = asyncio.ensure_future(self._stopping.wait())
+        waiting: list[asyncio.Future[Any]] = [main.ended, stop]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        server.close()
+        code = main.ended.result()[0] if main.ended.done() else 0
+        await asyncio.gather(*(self._end(tree) for tree in list(self._trees.values())))
+        await end_children(os.getpid())
+        with contextlib.suppress(FileNotFoundError):
+            self._settings.socket.unlink()
+        return code
+
+    def _start(
+        self,
+        name: str,
+        argv: list[str],
+        *,
+        cwd: str,
+        environment: Mapping[str, str],
+        stdout: str,
+        stderr: str,
+    ) -> _Running:
+        with open(stdout, "ab") as out, open(stderr, "ab") as err:
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        tree = _Running(name=name, root=process.pid, may_hide=name != MAIN, process=process)
+        self._trees[name] = tree
+        return tree
+
+    def _reap(self) -> None:
+        """Collect every child that ended, orphans that we adopted included."""
+        now = time.time()
+        roots = {tree.root: tree for tree in self._trees.values()}
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            tree = roots.get(pid)
+            if tree is not None and tree.process is not None and not tree.ended.done():
+                code = os.waitstatus_to_exitcode(status)
+                tree.process.returncode = code
+                tree.ended.set_result((code if code >= 0 else 128 - code, now))
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the owner is gone; `_serve` has ended its tree
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _send(writer, {"environment": dict(self._settings.environment)})
+        line = await reader.readline()
+        if not line:
+            return
+        request: dict[str, Any] = json.loads(line)["start"]
+        name = request["name"]
+        if name in self._trees:
+            _send(writer, {"error": f"a process tree named {name} runs already"})
+            return
+        try:
+            tree = self._start(
+                name,
+                request["argv"],
+                cwd=request["cwd"],
+                environment={**request["environment"], TREE_MARK: name},
+                stdout=request["stdout"],
+                stderr=request["stderr"],
+            )
+        except OSError as error:
+            _send(writer, {"error": f"{error.strerror}: {error.filename}"})
+            return
+        reason: str | None = None
+        listening = asyncio.ensure_future(reader.readline())
+        try:
+            _send(writer, {"started": {"pid": tree.root, "time": time.time()}})
+            waiting: list[asyncio.Future[Any]] = [tree.ended, listening]
+            await asyncio.wait(waiting, timeout=request["timeout_s"], return_when=asyncio.FIRST_COMPLETED)
+            if not tree.ended.done():
+                reason = _why_ended(listening)
+        finally:
+            listening.cancel()
+            await self._end(tree)
+        code, when = tree.ended.result()
+        _send(writer, {"ended": {"exit_code": code, "time": when, "reason": reason}})
+        await writer.drain()
+
+    async def _end(self, tree: _Running) -> None:
+        """End a tree: SIGTERM, GRACE_S, SIGKILL, until nothing of it is left; return at once where nothing is."""
+        deadline = time.monotonic() + GRACE_S
+        number = signal.SIGTERM
+        told: set[int] = set()
+        while True:
+            members = self._members(tree)
+            if not members and tree.ended.done():
+                break
+            if time.monotonic() >= deadline:
+                number = signal.SIGKILL
+            for pid in members if number == signal.SIGKILL else members - told:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+            told |= members
+            await asyncio.sleep(_POLL_S)
+            self._reap()
+        self._trees.pop(tree.name, None)
+
+    def _members(self, tree: _Running) -> set[int]:
+        if tree.ended.done():
+            # The common case, and it must cost next to nothing: the root has ended, and nothing was orphaned.
+            children = set(child_pids(os.getpid()))
+            if children <= {other.root for other in self._trees.values()}:
+                return set()
+        return self._orphans.members(tree, self._trees, process_table())
+
+
+async def end_children(parent: int, grace_s: float = 1.0) -> None:
+    """End whatever is still below `parent`."""
+    deadline = time.monotonic() + grace_s
+    while True:
+        table = process_table()
+        left = {pid for pid in descendants([parent], table) if not table[pid].zombie} - {parent}
+        if not left:
+            return
+        number = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        await asyncio.sleep(_POLL_S)
+
+
+def _why_ended(listening: asyncio.Future[bytes]) -> str:
+    if not listening.done():
+        return "timeout"
+    if listening.exception() is not None or not listening.result():
+        return "owner lost"
+    return "stopped"
+
+
+def _send(writer: asyncio.StreamWriter, message: Mapping[str, Any]) -> None:
+    writer.write(json.dumps(message).encode() + b"\n")

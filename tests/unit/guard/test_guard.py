@@ -1,0 +1,190 @@
+"""The guard, run for real: its processes, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import ray_remote_nni
+from ray_remote_nni.guard.client import Ended, GuardedProcess, StartFailed
+from ray_remote_nni.guard.processes import is_same_process
+
+LIBRARY = Path(ray_remote_nni.__file__).parents[1]
+START = "import sys; sys.path.insert(0, sys.argv[1]); from ray_remote_nni.guard.start import main; main()"
+
+
+class RunningGuard:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.socket = directory / "s"
+        settings = {
+            "directory": str(directory),
+            "socket": str(self.socket),
+            "main_argv": ["sleep", "600"],
+            "main_environment": {},
+        }
+        done = subprocess.run(
+            [sys.executable, "-S", "-E", "-c", START, str(LIBRARY)],
+            input=json.dumps(settings),
+            text=True,
+            capture_output=True,
+            check=True,
+            env={**os.environ, "GREETING": "hello"},
+            timeout=30,
+        )
+        self.nanny = json.loads(done.stdout)["pid"]
+        self.start_ticks = json.loads(done.stdout)["start_ticks"]
+        until(self.socket.exists)
+
+    def guard_pid(self) -> int:
+        return int(subprocess.run(["pgrep", "-P", str(self.nanny)], capture_output=True, text=True).stdout.split()[0])
+
+    def alive(self) -> bool:
+        return is_same_process(self.nanny, self.start_ticks)
+
+    def run(self, script: str, timeout_s: float | None = None, name: str = "t1") -> GuardedProcess:
+        process = GuardedProcess(self.socket)
+        process.start(
+            name,
+            ["bash", "--norc", "-c", script],
+            cwd=self.directory,
+            environment=process.environment,
+            stdout=self.directory / f"{name}.out",
+            stderr=self.directory / f"{name}.err",
+            timeout_s=timeout_s,
+        )
+        return process
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Iterator[RunningGuard]:
+    running = RunningGuard(tmp_path)
+    yield running
+    if running.alive():
+        os.kill(running.nanny, signal.SIGTERM)
+    until(lambda: not running.alive())
+
+
+def until(condition: Callable[[], object], timeout_s: float = 8.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def end_of(process: GuardedProcess, timeout_s: float = 8.0) -> Ended:
+    ended = process.wait(timeout_s)
+    assert ended is not None
+    return ended
+
+
+def marked(mark: str) -> list[int]:
+    """Return the PIDs of all `sleep MARK`s."""
+    found = subprocess.run(["pgrep", "-f", f"^sleep {mark}$"], capture_output=True, text=True).stdout
+    return [int(pid) for pid in found.split()]
+
+
+def test_a_process_runs_with_its_output_and_its_exit_code(guard: RunningGuard) -> None:
+    with guard.run("echo $GREETING; echo oops >&2; exit 3") as process:
+        ended = end_of(process)
+    assert (ended.exit_code, ended.reason) == (3, None)
+    assert (guard.directory / "t1.out").read_text() == "hello\n"
+    assert (guard.directory / "t1.err").read_text() == "oops\n"
+
+
+def test_a_process_killed_by_a_signal_has_its_shells_exit_code(guard: RunningGuard) -> None:
+    with guard.run("kill -9 $$") as process:
+        assert end_of(process).exit_code == 137
+
+
+def test_a_program_that_is_not_there_is_an_error_and_not_a_dead_guard(guard: RunningGuard) -> None:
+    with GuardedProcess(guard.socket) as process, pytest.raises(StartFailed, match="No such file"):
+        process.start("t", ["/no/such"], cwd="/", environment={}, stdout="/dev/null", stderr="/dev/null")
+    with guard.run("true") as process:
+        assert end_of(process).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep {0} & wait",
+        "setsid sleep {0} & wait",
+        "(setsid sleep {0} &) ; sleep 60",
+        "(env -i setsid sleep {0} &) ; sleep 60",
+        "trap '' TERM; (trap '' TERM; setsid sleep {0} &) ; sleep 60",
+        "(setsid sleep {0} &) ; exec sleep 60",
+    ],
+)
+def test_when_the_owner_goes_away_the_whole_tree_is_gone_within_5_seconds(guard: RunningGuard, script: str) -> None:
+    mark = f"60.{os.getpid()}"
+    process = guard.run(script.format(mark))
+    until(lambda: marked(mark))
+    started = time.monotonic()
+    process.close()
+    until(lambda: not marked(mark))
+    assert time.monotonic() - started < 5
+
+
+def test_what_a_process_left_behind_ends_with_it(guard: RunningGuard) -> None:
+    mark = f"61.{os.getpid()}"
+    with guard.run(f"(env -i setsid sleep {mark} &) ; sleep 0.3; exit 0") as process:
+        until(lambda: marked(mark))
+        assert end_of(process).exit_code == 0
+    assert not marked(mark)
+
+
+def test_the_orphan_of_one_tree_does_not_end_with_another(guard: RunningGuard) -> None:
+    mark = f"62.{os.getpid()}"
+    with guard.run(f"(setsid sleep {mark} &) ; sleep 60", name="long") as long:
+        until(lambda: marked(mark))
+        with guard.run("(sleep 0.1 &); exit 0", name="short") as short:
+            end_of(short)
+        assert marked(mark)
+        long.stop()
+        assert end_of(long).reason == "stopped"
+    assert not marked(mark)
+
+
+def test_a_time_limit_ends_the_tree_and_says_so(guard: RunningGuard) -> None:
+    with guard.run("sleep 60", timeout_s=0.2) as process:
+        ended = end_of(process)
+    assert (ended.reason, ended.exit_code) == ("timeout", 143)
+
+
+def test_a_stopped_process_can_save_its_work(guard: RunningGuard) -> None:
+    with guard.run("trap 'echo saved; exit 0' TERM; sleep 60 & wait") as process:
+        until(lambda: (guard.directory / "t1.out").exists())
+        time.sleep(0.3)
+        process.stop()
+        end_of(process)
+    assert (guard.directory / "t1.out").read_text() == "saved\n"
+
+
+@pytest.mark.parametrize("victim", ["guard", "nanny", "main"])
+def test_whichever_of_guard_nanny_and_main_process_is_killed_nothing_is_left(guard: RunningGuard, victim: str) -> None:
+    mark = f"63.{os.getpid()}"
+    process = guard.run(f"(env -i setsid sleep {mark} &) ; sleep 60")
+    until(lambda: marked(mark))
+    everything = [guard.nanny, guard.guard_pid()]
+    main = int(subprocess.run(["pgrep", "-oP", str(everything[1]), "sleep"], capture_output=True, text=True).stdout)
+    os.kill({"guard": everything[1], "nanny": guard.nanny, "main": main}[victim], signal.SIGKILL)
+    until(lambda: not marked(mark))
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in [*everything, main]))
+    process.close()
+
+
+def test_a_guard_told_to_end_takes_everything_with_it(guard: RunningGuard) -> None:
+    mark = f"64.{os.getpid()}"
+    process = guard.run(f"trap '' TERM; setsid sleep {mark} & wait")
+    until(lambda: marked(mark))
+    os.kill(guard.nanny, signal.SIGTERM)
+    until(lambda: not guard.alive() and not marked(mark))
+    process.close()
