@@ -82,6 +82,14 @@ def environment_of(pid: int) -> dict[str, str]:
     return dict(_pairs(raw))
 
 
+def name_of(pid: int) -> str:
+    """Return a process's short name, as the kernel knows it; empty where there is no such process."""
+    try:
+        return (PROC / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def command_of(pid: int) -> str:
     """Return a process's command line, its arguments joined by spaces; empty where there is none."""
     try:

@@ -1,4 +1,4 @@
-"""The guard itself: runs the machine's main process, and process trees for whoever connects to its socket."""
+"""The guard itself: starts the machine's daemons, and process trees for whoever connects to its socket."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.guard.ownership import TREE_MARK, Orphanage, Tree
-from ray_remote_nni.guard.processes import child_pids, descendants, environment_of, process_table
+from ray_remote_nni.guard.processes import child_pids, descendants, environment_of, name_of, process_table
 
-#: The name of the tree whose end ends the guard.
-MAIN = "main"
+#: The name of the daemons' tree, whose end ends the guard.
+DAEMONS = "daemons"
 #: Time between SIGTERM and SIGKILL: with what it takes to notice, a tree is gone within 5 s.
 GRACE_S = 4.0
 _POLL_S = 0.05
@@ -28,14 +28,16 @@ _POLL_S = 0.05
 class Settings:
     """What a guard is started with.
 
-    `environment` is what process trees inherit (before what their owners change), `main_environment` what the main
-    process has in its stead. `directory` holds the guard's files.
+    `daemon_argv` is a command that starts daemons and returns. Those of them whose command names are in `essential`
+    end the guard when they end. `environment` is what process trees inherit (before what their owners change),
+    `daemon_environment` what the daemons have in its stead. `directory` holds the guard's files.
     """
 
     directory: Path
     socket: Path
-    main_argv: list[str]
-    main_environment: Mapping[str, str]
+    daemon_argv: list[str]
+    daemon_environment: Mapping[str, str]
+    essential: frozenset[str]
     environment: Mapping[str, str]
 
 
@@ -46,43 +48,57 @@ class _Running(Tree):
 
 
 class Guard:
-    """Serves until its main process ends or it gets SIGTERM; nothing that it started outlives it."""
+    """Serves until a daemon ends or it gets SIGTERM; nothing that it started outlives it.
 
-    def __init__(self, settings: Settings) -> None:
+    `report` is called once, when the daemons run or could not be started, with the starting command's exit code.
+    """
+
+    def __init__(self, settings: Settings, report: Callable[[int], None]) -> None:
         self._settings = settings
+        self._report = report
         self._trees: dict[str, _Running] = {}
         self._orphans = Orphanage(os.getpid(), environment_of)
+        self._daemons: set[int] = set()
+        self._essential: set[int] = set()
         self._stopping = asyncio.Event()
-        self._connections: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> int:
-        """Serve; return the main process's exit code."""
+    async def run(self) -> None:
+        """Serve."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._stopping.set)
         # The folder is 0700: who can reach the socket may start processes as us.
-        server = await asyncio.start_unix_server(self._connected, str(self._settings.socket), limit=2**24)
-        log = str(self._settings.directory / "main.log")
-        main = self._start(
-            MAIN,
-            self._settings.main_argv,
-            cwd=str(self._settings.directory),
-            environment={**self._settings.main_environment, TREE_MARK: MAIN},
-            stdout=log,
-            stderr=log,
-        )
+        server = await asyncio.start_unix_server(self._serve, str(self._settings.socket), limit=2**24)
+        starter = asyncio.ensure_future(self._start_daemons())
         stop = asyncio.ensure_future(self._stopping.wait())
-        waiting: list[asyncio.Future[Any]] = [main.ended, stop]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
+        await asyncio.wait({starter, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.done() and starter.result():
+            await stop
+        for task in (starter, stop):
+            task.cancel()
         server.close()
-        code = main.ended.result()[0] if main.ended.done() else 0
         await asyncio.gather(*(self._end(tree) for tree in list(self._trees.values())))
         await end_children(os.getpid())
         with contextlib.suppress(FileNotFoundError):
             self._settings.socket.unlink()
-        return code
+
+    async def _start_daemons(self) -> bool:
+        log = str(self._settings.directory / "daemons.log")
+        tree = self._start(
+            DAEMONS,
+            self._settings.daemon_argv,
+            cwd=str(self._settings.directory),
+            environment={**self._settings.daemon_environment, TREE_MARK: DAEMONS},
+            stdout=log,
+            stderr=log,
+        )
+        code, _ = await tree.ended
+        # The daemons lost their parent, the starting command, and so are our children now.
+        self._daemons = set(child_pids(os.getpid()))
+        self._essential = {pid for pid in self._daemons if name_of(pid) in self._settings.essential}
+        self._report(code)
+        return code == 0 and bool(self._essential)
 
     def _start(
         self,
@@ -104,7 +120,7 @@ class Guard:
                 stderr=err,
                 start_new_session=True,
             )
-        tree = _Running(name=name, root=process.pid, may_hide=name != MAIN, process=process)
+        tree = _Running(name=name, root=process.pid, may_hide=name != DAEMONS, process=process)
         self._trees[name] = tree
         return tree
 
@@ -119,25 +135,19 @@ class Guard:
                 return
             if pid == 0:
                 return
+            if pid in self._essential:
+                self._stopping.set()
             tree = roots.get(pid)
             if tree is not None and tree.process is not None and not tree.ended.done():
                 code = os.waitstatus_to_exitcode(status)
                 tree.process.returncode = code
                 tree.ended.set_result((code if code >= 0 else 128 - code, now))
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            await self._serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the owner is gone; `_serve` has ended its tree
-        finally:
-            self._connections.discard(task)
-            writer.close()
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError), contextlib.closing(writer):
+            await self._run_tree(reader, writer)
+
+    async def _run_tree(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _send(writer, {"environment": dict(self._settings.environment)})
         line = await reader.readline()
         if not line:
@@ -194,10 +204,10 @@ class Guard:
         self._trees.pop(tree.name, None)
 
     def _members(self, tree: _Running) -> set[int]:
-        if tree.ended.done():
+        if tree.ended.done() and tree.name != DAEMONS:
             # The common case, and it must cost next to nothing: the root has ended, and nothing was orphaned.
             children = set(child_pids(os.getpid()))
-            if children <= {other.root for other in self._trees.values()}:
+            if children <= self._daemons | {other.root for other in self._trees.values()}:
                 return set()
         return self._orphans.members(tree, self._trees, process_table())
 

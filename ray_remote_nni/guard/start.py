@@ -1,12 +1,14 @@
 """`start`: puts a guard into the background, under a nanny that ends everything should the guard itself be killed.
 
-Read from standard input: a JSON object with the fields of `Settings`. Printed, when both run: the nanny's PID and start
-time, which are also in `guard.json` in the guard's folder.
+Read from standard input: a JSON object with the fields of `Settings`. Printed: a line of JSON with the nanny's PID and
+start time (also in `guard.json` in the guard's folder) as soon as it runs, and a second one, `{"daemons": CODE}`, when
+the daemons' starting command has ended with that exit code.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import os
@@ -24,45 +26,65 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def main() -> None:
     """Read the settings, go into the background, report, serve."""
-    asked: dict[str, Any] = json.load(sys.stdin)
-    environment = dict(os.environ)
-    directory = Path(asked["directory"])
-    settings = Settings(
-        directory=directory,
-        socket=Path(asked["socket"]),
-        main_argv=asked["main_argv"],
-        main_environment={**environment, **asked["main_environment"]},
-        environment={**environment, **asked.get("environment", {})},
-    )
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = _read_settings(json.load(sys.stdin))
+    settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.socket.unlink(missing_ok=True)
     reading, writing = os.pipe()
     if os.fork():
         os.close(writing)
         with os.fdopen(reading) as pipe:
-            report = pipe.read()
-        sys.stdout.write(report)
-        sys.exit(0 if report else 1)
+            for line in pipe:
+                sys.stdout.write(line)
+                sys.stdout.flush()
+        return
     os.close(reading)
     os.setsid()
-    _detach_output(directory / "guard.log")
+    _detach_output(settings.directory / "guard.log")
     _become_subreaper()
     guard = os.fork()
     if guard == 0:
-        os.close(writing)
         # Without its nanny a guard has nobody to clean up after it, so it ends, and cleans up, first.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         _become_subreaper()
-        os._exit(asyncio.run(Guard(settings).run()))
+
+        def report(code: int) -> None:
+            _report(writing, {"daemons": code})
+            os.close(writing)
+
+        asyncio.run(Guard(settings, report).run())
+        os._exit(0)
+    _introduce(settings.directory, writing)
+    _watch(guard)
+
+
+def _read_settings(asked: dict[str, Any]) -> Settings:
+    environment = dict(os.environ)
+    return Settings(
+        directory=Path(asked["directory"]),
+        socket=Path(asked["socket"]),
+        daemon_argv=asked["daemon_argv"],
+        daemon_environment={**environment, **asked["daemon_environment"]},
+        essential=frozenset(asked["essential"]),
+        environment=environment,
+    )
+
+
+def _introduce(directory: Path, writing: int) -> None:
+    """Leave word of who must be told to end, for whoever comes later."""
     nanny = read_process(os.getpid())
     assert nanny is not None
-    report = json.dumps({"pid": nanny.pid, "start_ticks": nanny.start_ticks})
+    identity = {"pid": nanny.pid, "start_ticks": nanny.start_ticks}
     part = directory / "guard.json.part"
-    part.write_text(report)
+    part.write_text(json.dumps(identity))
     part.replace(directory / "guard.json")
-    os.write(writing, report.encode() + b"\n")
+    _report(writing, identity)
     os.close(writing)
-    _watch(guard)
+
+
+def _report(pipe: int, message: dict[str, Any]) -> None:
+    # Whoever started us may be gone: that is no reason to end.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(pipe, json.dumps(message).encode() + b"\n")
 
 
 def _watch(guard: int) -> None:

@@ -28,8 +28,9 @@ class RunningGuard:
         settings = {
             "directory": str(directory),
             "socket": str(self.socket),
-            "main_argv": ["sleep", "600"],
-            "main_environment": {},
+            "daemon_argv": ["sh", "-c", "sleep 600 & setsid sleep 601 & sleep 0.2; exit 0"],
+            "daemon_environment": {},
+            "essential": ["sleep"],
         }
         done = subprocess.run(
             [sys.executable, "-S", "-E", "-c", START, str(LIBRARY)],
@@ -40,8 +41,9 @@ class RunningGuard:
             env={**os.environ, "GREETING": "hello"},
             timeout=30,
         )
-        self.nanny = json.loads(done.stdout)["pid"]
-        self.start_ticks = json.loads(done.stdout)["start_ticks"]
+        identity, ready = map(json.loads, done.stdout.splitlines())
+        self.nanny, self.start_ticks = identity["pid"], identity["start_ticks"]
+        assert ready == {"daemons": 0}
         until(self.socket.exists)
 
     def guard_pid(self) -> int:
@@ -168,16 +170,16 @@ def test_a_stopped_process_can_save_its_work(guard: RunningGuard) -> None:
     assert (guard.directory / "t1.out").read_text() == "saved\n"
 
 
-@pytest.mark.parametrize("victim", ["guard", "nanny", "main"])
-def test_whichever_of_guard_nanny_and_main_process_is_killed_nothing_is_left(guard: RunningGuard, victim: str) -> None:
+@pytest.mark.parametrize("victim", ["guard", "nanny", "daemon"])
+def test_whichever_of_guard_nanny_and_daemon_is_killed_nothing_is_left(guard: RunningGuard, victim: str) -> None:
     mark = f"63.{os.getpid()}"
     process = guard.run(f"(env -i setsid sleep {mark} &) ; sleep 60")
     until(lambda: marked(mark))
     everything = [guard.nanny, guard.guard_pid()]
-    main = int(subprocess.run(["pgrep", "-oP", str(everything[1]), "sleep"], capture_output=True, text=True).stdout)
-    os.kill({"guard": everything[1], "nanny": guard.nanny, "main": main}[victim], signal.SIGKILL)
+    daemon = int(subprocess.run(["pgrep", "-oP", str(everything[1]), "sleep"], capture_output=True, text=True).stdout)
+    os.kill({"guard": everything[1], "nanny": guard.nanny, "daemon": daemon}[victim], signal.SIGKILL)
     until(lambda: not marked(mark))
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in [*everything, main]))
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in [*everything, daemon]))
     process.close()
 
 

@@ -1,0 +1,116 @@
+"""Opening the records' file: to write, to read beside a writer, to read where nothing can be written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ray_remote_nni.errors import NotFound, RayNniError
+from ray_remote_nni.records.schema import LAST_REV, STATEMENTS, VERSION
+
+#: How long to wait for another process's transaction. Ours take milliseconds; a machine may be slow or suspended.
+BUSY_TIMEOUT_S = 20.0
+
+
+class RecordsUnreadable(RayNniError):
+    """The file is there, and is not an experiment's records, or of a version that this one does not know."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path}: {what}")
+
+
+class RecordsMissing(NotFound):
+    """There is no such file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: there are no records of an experiment here.")
+
+
+def connect_to_write(path: Path) -> sqlite3.Connection:
+    """Open an existing or new file for writing; the caller makes the transactions."""
+    # The lock that guards a connection's transactions is the caller's, hence any thread may use it.
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    # Durable at each commit: what the driver acts on must survive the machine's power cut.
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open an existing file so that nothing can be changed through the connection.
+
+    Beside a writer this is SQLite's `mode=ro`. A file that was left in the middle of a commit, or in write-ahead mode,
+    needs a repair first, so a writable connection that only asks comes second; last the file as it lies, for a folder
+    in which nothing may be written. Raises RecordsMissing or RecordsUnreadable.
+    """
+    if not path.exists():
+        raise RecordsMissing(path)
+    cause: sqlite3.Error | None = None
+    for mode in ("mode=ro", "mode=rw", "immutable=1"):
+        connection = None
+        try:
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?{mode}",
+                uri=True,
+                timeout=BUSY_TIMEOUT_S,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA query_only = 1")
+            check_version(connection, path)
+            return connection
+        except (sqlite3.Error, RecordsUnreadable) as error:
+            if connection is not None:
+                connection.close()
+            if not isinstance(error, sqlite3.OperationalError):
+                raise _unreadable(path, error) from error
+            cause = error
+    raise RecordsUnreadable(path, f"cannot be read: {cause}.") from cause
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise RecordsUnreadable unless the file holds our tables in a version that we know."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    # A read of a table, not of the header alone, finds what `mode=ro` cannot do.
+    tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('trials', 'experiment')").fetchone()[0]
+    if version > VERSION:
+        raise RecordsUnreadable(path, f"was written by a newer ray-nni (records version {version}); upgrade this one.")
+    if tables != 2:
+        raise RecordsUnreadable(path, "holds no experiment's records.")
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Create the tables, inside the caller's transaction, so that no half-made file is ever seen."""
+    for statement in STATEMENTS:
+        connection.execute(statement)
+
+
+def has_tables(connection: sqlite3.Connection) -> bool:
+    """Tell whether the file is more than an empty one."""
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Commit what is done inside, or nothing of it. `DEFERRED` makes a reader's snapshot."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def newest_rev(connection: sqlite3.Connection) -> int:
+    """Return the newest revision in the file."""
+    return int(connection.execute(LAST_REV).fetchone()[0])
+
+
+def _unreadable(path: Path, error: Exception) -> RayNniError:
+    if isinstance(error, RecordsUnreadable):
+        return error
+    return RecordsUnreadable(path, f"is not an experiment's records: {error}.")
