@@ -21,6 +21,13 @@ class RecordsUnreadable(RayNniError):
         super().__init__(f"{path}: {what}")
 
 
+class RecordsUnwritable(RayNniError):
+    """What had to be recorded could not be: a full disk, a folder without permission, a broken file system."""
+
+    def __init__(self, path: Path, error: sqlite3.Error) -> None:
+        super().__init__(f"{path}: nothing can be recorded: {error}. Is the disk full, the folder read-only?")
+
+
 class RecordsMissing(NotFound):
     """There is no such file."""
 
@@ -29,10 +36,11 @@ class RecordsMissing(NotFound):
 
 
 def connect_to_write(path: Path) -> sqlite3.Connection:
-    """Open an existing or new file for writing; the caller makes the transactions."""
-    # The lock that guards a connection's transactions is the caller's, hence any thread may use it.
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
+    """Open an existing or new file for writing; the caller makes the transactions. Raises RecordsUnwritable."""
+    try:
+        connection = _connect(path, "mode=rwc")
+    except sqlite3.OperationalError as error:
+        raise RecordsUnwritable(path, error) from error
     # Durable at each commit: what the driver acts on must survive the machine's power cut.
     connection.execute("PRAGMA synchronous = FULL")
     return connection
@@ -41,9 +49,9 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """Open an existing file so that nothing can be changed through the connection.
 
-    Beside a writer this is SQLite's `mode=ro`. A file that was left in the middle of a commit, or in write-ahead mode,
-    needs a repair first, so a writable connection that only asks comes second; last the file as it lies, for a folder
-    in which nothing may be written. Raises RecordsMissing or RecordsUnreadable.
+    Beside a writer this is SQLite's `mode=ro`. A file that was left in the middle of a commit needs a repair first, so
+    a writable connection that only asks comes second; last the file as it lies, for a folder in which nothing may be
+    written. Raises RecordsMissing or RecordsUnreadable.
     """
     if not path.exists():
         raise RecordsMissing(path)
@@ -51,34 +59,34 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     for mode in ("mode=ro", "mode=rw", "immutable=1"):
         connection = None
         try:
-            connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?{mode}",
-                uri=True,
-                timeout=BUSY_TIMEOUT_S,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            connection.row_factory = sqlite3.Row
+            connection = _connect(path, mode)
             connection.execute("PRAGMA query_only = 1")
             check_version(connection, path)
             return connection
-        except (sqlite3.Error, RecordsUnreadable) as error:
+        except sqlite3.OperationalError as error:
+            cause = error
+        except RecordsUnreadable:
             if connection is not None:
                 connection.close()
-            if not isinstance(error, sqlite3.OperationalError):
-                raise _unreadable(path, error) from error
-            cause = error
+            raise
+        if connection is not None:
+            connection.close()
     raise RecordsUnreadable(path, f"cannot be read: {cause}.") from cause
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
     """Raise RecordsUnreadable unless the file holds our tables in a version that we know."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    # A read of a table, not of the header alone, finds what `mode=ro` cannot do.
-    tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('trials', 'experiment')").fetchone()[0]
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        # A read of a table, not of the header alone, finds what `mode=ro` cannot do.
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'experiment'").fetchone()
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise RecordsUnreadable(path, f"is not an experiment's records: {error}.") from error
     if version > VERSION:
-        raise RecordsUnreadable(path, f"was written by a newer ray-nni (records version {version}); upgrade this one.")
-    if tables != 2:
+        raise RecordsUnreadable(path, f"was written by a newer ray-nni (records version {version}). Upgrade this one.")
+    if not tables:
         raise RecordsUnreadable(path, "holds no experiment's records.")
 
 
@@ -99,10 +107,12 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
     connection.execute(f"BEGIN {kind}")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # On a full disk SQLite has rolled back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def newest_rev(connection: sqlite3.Connection) -> int:
@@ -110,7 +120,14 @@ def newest_rev(connection: sqlite3.Connection) -> int:
     return int(connection.execute(LAST_REV).fetchone()[0])
 
 
-def _unreadable(path: Path, error: Exception) -> RayNniError:
-    if isinstance(error, RecordsUnreadable):
-        return error
-    return RecordsUnreadable(path, f"is not an experiment's records: {error}.")
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # The lock that guards a connection's transactions is its owner's, hence any thread may use it.
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{mode}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection

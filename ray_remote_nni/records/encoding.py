@@ -36,10 +36,18 @@ def decode_number(stored: Any) -> float | None:
 
 
 def to_json(value: Any) -> str:
-    """Return Python's JSON, in which NaN and the infinities are bare words; `from_json` reads it back."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Return Python's JSON, in which NaN and the infinities are bare words; `from_json` reads it back.
+
+    It is ASCII: a half surrogate from a trial's output is kept that way, where SQLite would refuse it as text.
+    """
+    return json.dumps(value, separators=(",", ":"))
 
 
 def from_json(text: str | None) -> Any:
     """Return the value of a stored JSON text; None for NULL."""
     return None if text is None else json.loads(text)
+
+
+def to_text(text: str | None) -> str | None:
+    """Return a text as SQLite takes it: what is no Unicode, such as bytes read with surrogateescape, becomes "?"."""
+    return None if text is None else text.encode(errors="replace").decode()

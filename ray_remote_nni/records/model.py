@@ -13,9 +13,7 @@ TrialStatus: TypeAlias = Literal[
 ]
 
 #: The states from which a trial does not come back.
-ENDED: frozenset[TrialStatus] = frozenset(
-    ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
-)
+ENDED: frozenset[TrialStatus] = frozenset(("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"))
 
 OptimizeMode: TypeAlias = Literal["maximize", "minimize"]
 MetricType: TypeAlias = Literal["PERIODICAL", "FINAL"]
@@ -42,7 +40,7 @@ class ExperimentRecord:
     max_trial_number: int | None
     trial_concurrency: int
     seed: int | None
-    #: The process that writes the records: its PID, its start in clock ticks since the boot, its machine, and since when.
+    #: The process that writes the records: PID, start in clock ticks since the boot, machine, and since when.
     driver_pid: int | None
     driver_start: int | None
     driver_host: str | None
@@ -74,7 +72,7 @@ class TrialRecord:
     error: str | None
     machine: str | None
     gpu_indices: tuple[int, ...] | None
-    #: Which end in the order of ends this was, counted from 0: the order in which the tuner learns of them.
+    #: Grows from end to end: the order in which the tuner learns of them.
     tuner_order: int | None
     #: The intermediate results of the latest attempt, whole, in order of arrival.
     intermediate: tuple[Any, ...] = ()

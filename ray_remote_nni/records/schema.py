@@ -56,7 +56,6 @@ STATEMENTS = (
     "CREATE INDEX trials_by_rev ON trials (rev)",
     "CREATE INDEX trials_by_sequence ON trials (sequence)",
     "CREATE INDEX trials_by_status ON trials (status, value)",
-    "CREATE INDEX trials_by_tuner_order ON trials (tuner_order)",
     """CREATE TABLE attempts (
         trial_id TEXT NOT NULL, attempt INTEGER NOT NULL, rev INTEGER NOT NULL, machine TEXT, gpu_indices TEXT,
         start_time REAL, end_time REAL, exit_code INTEGER, error TEXT, outcome TEXT,

@@ -1,0 +1,250 @@
+"""`up`: from a request to a running cluster; repeated, it adds what is missing and restarts what died."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ray_remote_nni.cluster.dependencies import (
+    DependencyPlan,
+    available_here,
+    pack_dependencies,
+    plan_dependencies,
+    wanted_requirements,
+)
+from ray_remote_nni.cluster.facts import MachineFacts, Question, read_facts
+from ray_remote_nni.cluster.forward import PREFERRED_PORT, start_forward
+from ray_remote_nni.cluster.library import install, our_library
+from ray_remote_nni.cluster.node import start_node
+from ray_remote_nni.cluster.plan import (
+    PORTS_PER_NODE,
+    ClusterPlan,
+    NodePlan,
+    check_machines,
+    choose_head,
+    plan_cluster,
+    port_range,
+)
+from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
+from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states
+from ray_remote_nni.cluster.teardown import stop_forward, stop_machine
+from ray_remote_nni.cluster.together import failure, on_all
+from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.errors import ClusterError, MachineError
+
+#: `report(host, what)`: something happened on a machine that a person wants to see.
+Report = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class BroughtUp:
+    """The cluster, and the hosts on which a node had to be started for it."""
+
+    state: ClusterState
+    started: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """A machine in the course of an `up`."""
+
+    requested: RequestedMachine
+    connection: Transport
+    facts: MachineFacts
+
+    @property
+    def host(self) -> str:
+        return self.requested.settings.host
+
+
+def find_cluster(request: ClusterRequest) -> ClusterState | None:
+    """Return the cluster of just these machines that this client has, if any."""
+    return next((state for state in all_states() if request.matches(state)), None)
+
+
+async def bring_up(request: ClusterRequest, report: Report) -> BroughtUp:
+    """Make the cluster run.
+
+    Raises ClusterError that names each machine that failed, and why; what this call started is stopped then.
+    """
+    known = find_cluster(request)
+    name = known.name if known is not None else secrets.token_hex(3)
+    connections: list[Transport] = []
+    try:
+        machines = await on_all(
+            _reach(machine, connections, _question(request, index, name), request.platform, report)
+            for index, machine in enumerate(request.machines)
+        )
+        if errors := check_machines([machine.requested.settings for machine in machines], [m.facts for m in machines]):
+            raise failure(errors)
+        return await _start_missing(request, known, name, machines, report)
+    finally:
+        await asyncio.gather(*(connection.close() for connection in connections), return_exceptions=True)
+
+
+def _question(request: ClusterRequest, index: int, name: str) -> Question:
+    first, last = port_range(index, len(request.machines))
+    return Question(
+        cluster=name,
+        node=str(index),
+        distributions=("ray", *wanted_requirements()),
+        ports=PORTS_PER_NODE,
+        first_port=first,
+        last_port=last,
+    )
+
+
+async def _reach(
+    machine: RequestedMachine, connections: list[Transport], question: Question, platform: str, report: Report
+) -> _Machine:
+    host = machine.settings.host
+    try:
+        connection = await machine.connect()
+        connections.append(connection)
+        facts = await read_facts(
+            connection,
+            question,
+            python_path=machine.settings.python_path,
+            # Trials have the caller's PATH; Ray runs in the Python that we run in, which has it.
+            python=sys.executable if platform == "local" else None,
+        )
+    except MachineError as error:
+        report(host, f"failed: {error.what}")
+        raise
+    version = ".".join(map(str, facts.python_version))
+    gpus = f", {len(facts.gpus)} GPUs" if facts.gpus else ""
+    ray = facts.distributions.get("ray", "none")
+    report(host, f"{facts.system}, {facts.cpus} CPUs{gpus}, Python {version}, Ray {ray} ({facts.python})")
+    return _Machine(machine, connection, facts)
+
+
+async def _start_missing(
+    request: ClusterRequest,
+    known: ClusterState | None,
+    name: str,
+    machines: Sequence[_Machine],
+    report: Report,
+) -> BroughtUp:
+    settings = [machine.requested.settings for machine in machines]
+    facts = [machine.facts for machine in machines]
+    head = choose_head(settings, request.head_host)
+    library, _ = our_library()
+    running = known is not None and known.status == "up" and facts[head].guard is not None
+    if known is not None and running and known.library != library:
+        raise ClusterError(
+            f"Cluster {known.name} was started by another version of ray-nni, and runs its code. "
+            "Type: ray-nni down, then ray-nni up."
+        )
+    missing = [machine for machine in machines if not running or machine.facts.guard is None]
+    if known is not None and not missing:
+        return BroughtUp(_with_forward(request, known), ())
+    if known is not None:
+        # Leftovers of a node that died, or of an `up` or `down` that was cut short.
+        await on_all(_clear(machine, known, report) for machine in missing)
+    dependencies = plan_dependencies(wanted_requirements(), available_here(list(wanted_requirements())), facts[head])
+    plan = plan_cluster(
+        name,
+        settings,
+        facts,
+        head=head,
+        library=library,
+        dependencies=dependencies.folder,
+        gcs_address=known.gcs_address if known is not None and running else None,
+    )
+    state = _state(request, plan, machines, library)
+    if known is not None and running:
+        state = replace(known, machines=state.machines)
+    else:
+        state.save()
+    nodes = [node for node in plan.nodes if machines[node.index] in missing]
+    work = [_start(machines[node.index], node, state, report) for node in nodes]
+    if machines[head] in missing and dependencies.folder is not None:
+        work.append(_bring_dependencies(machines[head], dependencies))
+    try:
+        await on_all(work)
+    except BaseException:
+        await on_all(_clear(machine, state, report) for machine in missing)
+        if not running:
+            state.forget()
+        raise
+    state = replace(state, status="up")
+    state.save()
+    return BroughtUp(_with_forward(request, state), tuple(machine.host for machine in missing))
+
+
+async def _start(machine: _Machine, node: NodePlan, state: ClusterState, report: Report) -> None:
+    name, archive = our_library()
+    try:
+        if name not in machine.facts.installed:
+            await install(machine.connection, node.python, name, archive)
+        started = time.monotonic()
+        await start_node(machine.connection, node, f"{machine.facts.home}/.ray-nni/lib/{name}", state.token)
+    except MachineError as error:
+        report(machine.host, f"failed: {error.what}")
+        raise
+    role = "head" if node.address == state.gcs_address.rpartition(":")[0] else "worker"
+    report(machine.host, f"{role} up at {node.address} after {time.monotonic() - started:.1f} s")
+
+
+async def _bring_dependencies(machine: _Machine, plan: DependencyPlan) -> None:
+    assert plan.folder is not None
+    if plan.folder in machine.facts.installed:
+        return
+    archive = await pack_dependencies(plan, machine.host, machine.facts)
+    await install(machine.connection, machine.facts.python, plan.folder, archive)
+
+
+async def _clear(machine: _Machine, state: ClusterState, report: Report) -> None:
+    identity = machine.requested.identity
+    for node in state.machines:
+        if (node.host, node.port, node.user) == identity:
+            await stop_machine(machine.connection, node, report)
+
+
+def _state(request: ClusterRequest, plan: ClusterPlan, machines: Sequence[_Machine], library: str) -> ClusterState:
+    nodes = []
+    for node in plan.nodes:
+        host, port, user = machines[node.index].requested.identity
+        nodes.append(
+            MachineState(
+                host=host,
+                port=port,
+                user=user,
+                index=node.index,
+                address=node.address,
+                home=machines[node.index].facts.home,
+                python=node.python,
+                directory=node.directory,
+                temp_dir=node.temp_dir,
+                gpus=node.gpus,
+            )
+        )
+    return ClusterState(
+        name=plan.name,
+        config=str(request.config),
+        platform=request.platform,
+        status="starting",
+        created=time.time(),
+        token=secrets.token_hex(32),
+        library=library,
+        ray_version=machines[0].facts.distributions["ray"],
+        gcs_address=plan.gcs_address,
+        dashboard_port=plan.dashboard_port,
+        machines=tuple(nodes),
+    )
+
+
+def _with_forward(request: ClusterRequest, state: ClusterState) -> ClusterState:
+    """Return the state with a forward to the dashboard that lives; it comes back on the port that it had."""
+    login = request.machine(state.head.host, state.head.port, state.head.user)
+    if login is None or login.login is None or (state.forward is not None and state.forward.alive()):
+        return state
+    preferred = state.forward.port if state.forward is not None else PREFERRED_PORT
+    stop_forward(state)
+    state = replace(state, forward=start_forward(state.name, login.login, state.dashboard_port, preferred))
+    state.save()
+    return state

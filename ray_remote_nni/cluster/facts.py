@@ -1,0 +1,116 @@
+"""What a machine says of itself, read in one round trip."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray_remote_nni.cluster.transport import Transport, run_shell
+from ray_remote_nni.errors import MachineError
+
+_SOURCE = Path(__file__).parent / "remote/facts.py"
+_NO_PYTHON = "no python"
+
+
+@dataclass(frozen=True)
+class MachineFacts:
+    """A machine as it was when it was asked.
+
+    `installed` are the folders under ~/.ray-nni/lib/. `python` is the executable that runs the raylet, `distributions` the versions of what was asked for in it.
+    `addresses` are those of its interfaces, loopback last; `ssh_address` is the one at which SSH reached it, empty
+    without SSH. `guard` is the PID of this cluster's guard, if one runs there.
+    """
+
+    system: str
+    architecture: str
+    libc: str
+    hostname: str
+    home: str
+    home_writable: bool
+    free_bytes: int
+    cpus: int
+    memory_bytes: int | None
+    python: str
+    python_version: tuple[int, int, int]
+    distributions: Mapping[str, str]
+    ray_has_dashboard: bool
+    gpus: tuple[int, ...]
+    addresses: tuple[str, ...]
+    ssh_address: str
+    free_ports: tuple[int, ...]
+    installed: tuple[str, ...]
+    guard: int | None
+
+    @classmethod
+    def parse(cls, answer: str) -> MachineFacts:
+        """Build from the JSON that the machine printed."""
+        facts: dict[str, Any] = json.loads(answer)
+        for name in ("python_version", "gpus", "addresses", "free_ports", "installed"):
+            facts[name] = tuple(facts[name])
+        return cls(**facts)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask a machine: the names of `MachineFacts` that are not fixed."""
+
+    cluster: str
+    node: str
+    distributions: tuple[str, ...]
+    ports: int
+    first_port: int
+    last_port: int
+
+
+async def read_facts(
+    transport: Transport, question: Question, *, python_path: str | None, python: str | None = None
+) -> MachineFacts:
+    """Ask a machine.
+
+    Its Python is the one in the folder `python_path`, or else `python`, or else the first on its PATH.
+    Raises MachineError where there is none.
+    """
+    answer = (await run_shell(transport, facts_script(question, python_path, python))).strip()
+    if answer == _NO_PYTHON:
+        where = f"the folder `pythonPath: {python_path}`" if python_path else "its PATH"
+        raise MachineError(
+            transport.host,
+            f"there is neither python3 nor python in {where}.",
+            "Set `pythonPath` to the folder of a Python 3.10 to 3.13 that has ray[default].",
+        )
+    try:
+        return MachineFacts.parse(answer.splitlines()[-1])
+    except (ValueError, IndexError, TypeError) as error:
+        last = answer.splitlines()[-1] if answer else "nothing"
+        raise MachineError(transport.host, f"its Python did not answer as one: {last}.") from error
+
+
+def facts_script(question: Question, python_path: str | None, python: str | None) -> str:
+    """Return the shell script that chooses the Python and runs the questions in it."""
+    if python_path is not None:
+        folder = expand_home(python_path.rstrip("/"))
+        candidates = f"{folder}/python3 {folder}/python"
+    elif python is not None:
+        candidates = shlex.quote(python)
+    else:
+        candidates = "python3 python"
+    source = _SOURCE.read_text(encoding="utf-8")
+    return (
+        f"found=\nfor candidate in {candidates}; do\n"
+        '  if command -v "$candidate" >/dev/null 2>&1; then found=$candidate; break; fi\n'
+        "done\n"
+        f'if [ -z "$found" ]; then echo "{_NO_PYTHON}"; exit 0; fi\n'
+        "\"$found\" -E - <<'END OF FACTS' 2>&1\n"
+        f"{source}\nprint(json.dumps(main({vars(question)!r}, None)))\nEND OF FACTS"
+    )
+
+
+def expand_home(path: str) -> str:
+    """Quote a path for sh, a leading ~ left to the machine."""
+    if path == "~" or path.startswith("~/"):
+        return '"$HOME"' + shlex.quote(path[1:])
+    return shlex.quote(path)

@@ -1,0 +1,116 @@
+"""Keeps the dashboard within the client's reach: a background process with an SSH forward that comes back.
+
+It lives as long as the cluster's state file names it, so `down` ends it, and so does whatever removes the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ray_remote_nni.cluster.ssh import Login, SshTransport, connect
+from ray_remote_nni.cluster.state import ForwardState, load_state
+from ray_remote_nni.errors import MachineError
+from ray_remote_nni.guard.processes import read_process
+
+#: Where people look for a Ray dashboard.
+PREFERRED_PORT = 8265
+_LONGEST_PAUSE_S = 10.0
+_CHECK_S = 1.0
+
+
+def start_forward(
+    cluster: str, login: Login, dashboard_port: int, preferred_port: int = PREFERRED_PORT
+) -> ForwardState:
+    """Start the background process; it listens at once, and connects as soon as it can."""
+    # Bound here and handed over, so that nobody else can take it in between.
+    listening = _listen(preferred_port)
+    port = listening.getsockname()[1]
+    settings = {"cluster": cluster, "login": _to_json(login), "dashboard_port": dashboard_port, "port": port}
+    listening.close()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ray_remote_nni.cluster.forward", cluster],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
+    assert process.stdin is not None
+    # The password travels through a pipe: neither a list of processes nor a file shows it.
+    process.stdin.write(json.dumps(settings).encode())
+    process.stdin.close()
+    known = read_process(process.pid)
+    return ForwardState(port=port, pid=process.pid, start_ticks=known.start_ticks if known else 0)
+
+
+def _free_port(preferred_port: int) -> int:
+    for port in (preferred_port, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise MachineError("localhost", "no TCP port is free on its loopback.")
+
+
+def _to_json(login: Login) -> dict[str, Any]:
+    return {**dataclasses.asdict(login), "key_file": None if login.key_file is None else str(login.key_file)}
+
+
+def _from_json(known: dict[str, Any]) -> Login:
+    return Login(**{**known, "key_file": None if known["key_file"] is None else Path(known["key_file"])})
+
+
+def main() -> None:
+    """Read the settings from standard input; forward until the cluster is gone."""
+    settings = json.load(sys.stdin)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_forward(settings))
+
+
+async def _forward(settings: dict[str, Any]) -> None:
+    login = _from_json(settings["login"])
+    keeping = asyncio.ensure_future(_keep(login, settings["port"], settings["dashboard_port"]))
+    # The state file names us only after our start.
+    await asyncio.sleep(_CHECK_S)
+    while _wanted(settings["cluster"]):
+        await asyncio.sleep(_CHECK_S)
+    keeping.cancel()
+
+
+def _wanted(cluster: str) -> bool:
+    state = load_state(cluster)
+    if state is None:
+        return False
+    return state.status == "starting" or (state.forward is not None and state.forward.pid == os.getpid())
+
+
+async def _keep(login: Login, local_port: int, port: int) -> None:
+    pause = 0.5
+    while True:
+        connection: SshTransport | None = None
+        try:
+            connection = await connect(login)
+            await connection.forward_from(local_port, port)
+            pause = 0.5
+            await connection.wait_closed()
+        except (MachineError, OSError):
+            pass  # the network is away; there is nobody here to tell, and it will come back
+        finally:
+            if connection is not None:
+                await connection.close()
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+if __name__ == "__main__":
+    main()

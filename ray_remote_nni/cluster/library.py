@@ -1,0 +1,48 @@
+"""Our own package as a folder on a machine: packed once, named after its content, sent where it is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import ray_remote_nni
+from ray_remote_nni.cluster.transport import Transport, call_python
+
+_INSTALL = Path(__file__).parent / "remote/install.py"
+
+
+@cache
+def our_library() -> tuple[str, bytes]:
+    """Return the folder's name and the compressed archive of this package's source."""
+    package = Path(ray_remote_nni.__file__).parent
+    files = sorted(
+        file
+        for file in package.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts and file.suffix in (".py", ".typed")
+    )
+    return pack("ray-nni", ((f"ray_remote_nni/{file.relative_to(package)}", file) for file in files))
+
+
+def pack(prefix: str, files: Iterable[tuple[str, Path]]) -> tuple[str, bytes]:
+    """Pack files under the given names; return PREFIX-DIGEST and the archive, both the same for the same content."""
+    digest = hashlib.sha256()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
+        for name, file in files:
+            content = file.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    return f"{prefix}-{digest.hexdigest()[:16]}", buffer.getvalue()
+
+
+async def install(transport: Transport, python: str, name: str, archive: bytes, kind: str = "lib") -> None:
+    """Unpack an archive into ~/.ray-nni/KIND/NAME on a machine, whole or not at all; KIND is lib or code."""
+    await call_python(transport, python, _INSTALL, {"kind": kind, "name": name}, archive)

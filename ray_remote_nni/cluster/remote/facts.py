@@ -1,0 +1,145 @@
+"""Tells everything about a machine that decides how a cluster is made of it, in one go.
+
+Runs in any Python 3.6 and up, so that one that is too old can be told so.
+"""
+
+import json
+import os
+import platform
+import random
+import shutil
+import socket
+import subprocess
+import sys
+
+
+def main(arguments, stream):
+    """Return the facts as a JSON object; `MachineFacts` says what each of them is."""
+    from importlib.util import find_spec
+
+    home = os.path.expanduser("~")
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "libc": platform.libc_ver()[1],
+        "hostname": socket.gethostname(),
+        "home": home,
+        "home_writable": os.access(home, os.W_OK),
+        "free_bytes": shutil.disk_usage(home).free,
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": memory_bytes(),
+        "python": sys.executable,
+        "python_version": list(sys.version_info[:3]),
+        "distributions": distributions(arguments["distributions"]),
+        "ray_has_dashboard": find_spec("ray") is not None and find_spec("aiohttp_cors") is not None,
+        "gpus": gpus(),
+        "addresses": addresses(),
+        "ssh_address": (os.environ.get("SSH_CONNECTION", "").split() + [""] * 4)[2],
+        "free_ports": free_ports(arguments["ports"], arguments["first_port"], arguments["last_port"]),
+        "installed": folders(under(home, "lib")),
+        "guard": guard(under(home, "clusters", arguments["cluster"], arguments["node"])),
+    }
+
+
+def under(home, *names):
+    """Return a path of ours."""
+    return os.path.join(home, ".ray-nni", *names)
+
+
+def folders(path):
+    """Return the names in a folder; empty where there is none."""
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def memory_bytes():
+    """Return the size of the memory, None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+
+
+def distributions(wanted):
+    """Return the versions of those of the wanted Python distributions that are installed."""
+    try:
+        from importlib.metadata import PackageNotFoundError, version
+    except ImportError:
+        return {}
+    found = {}
+    for name in wanted:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            pass
+    return found
+
+
+def gpus():
+    """Return the indices of the GPUs; empty where nvidia-smi is not there or fails."""
+    try:
+        listing = subprocess.run(
+            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    if listing.returncode != 0:
+        return []
+    return [int(line) for line in listing.stdout.decode().split() if line.isdigit()]
+
+
+def addresses():
+    """Return the addresses of the machine's interfaces, the one of the default route first, loopback last."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a datagram socket sends nothing; it only chooses a route. The address is of the range that
+            # is kept for documentation, so nobody has it.
+            probe.connect(("192.0.2.254", 9))
+            found.append(probe.getsockname()[0])
+        except OSError:
+            pass
+    try:
+        listing = subprocess.run(["ip", "-o", "addr"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=5)
+        found += [line.split()[3].split("/")[0] for line in listing.stdout.decode().splitlines()]
+    except (OSError, subprocess.TimeoutExpired):
+        try:
+            found += socket.gethostbyname_ex(socket.gethostname())[2]
+        except OSError:
+            pass
+    return sorted(dict.fromkeys(found), key=lambda address: address.startswith("127.") or address == "::1")
+
+
+def free_ports(count, first, last):
+    """Return `count` TCP ports between `first` and `last` that nothing listens on, at all addresses."""
+    candidates = list(range(first, last + 1))
+    random.shuffle(candidates)
+    found = []
+    for port in candidates:
+        if len(found) == count:
+            break
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            found.append(port)
+    return found
+
+
+def guard(directory):
+    """Return the nanny's PID of a guard of ours that runs here for this node, None where there is none."""
+    try:
+        with open(os.path.join(directory, "guard.json")) as file:
+            known = json.load(file)
+        with open("/proc/{}/stat".format(known["pid"])) as file:
+            fields = file.read().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return None
+    same = int(fields[19]) == known["start_ticks"] and fields[0] not in "ZX"
+    return known["pid"] if same else None

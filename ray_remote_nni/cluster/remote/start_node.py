@@ -1,0 +1,44 @@
+"""Starts a node on its own machine: folders, token, then the guard with Ray as its daemons.
+
+Its environment holds RAY_NNI_NODE, the node's folder: the mark of everything that the guard starts.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ray_remote_nni.guard import start as guard_start
+
+#: In the environment of every process of a node, with the node's folder as its value.
+NODE_MARK = "RAY_NNI_NODE"
+
+
+def main() -> None:
+    """Read the node's plan and the token from standard input; print what the guard's start prints."""
+    asked: dict[str, Any] = json.load(sys.stdin)
+    directory, temp_dir = Path(asked["directory"]), Path(asked["temp_dir"])
+    for folder in (Path.home() / ".ray-nni", directory, directory / "tmp", temp_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    token = directory / "token"
+    descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(asked["token"])
+    # Somebody's own settings for another Ray must not reach this one; who logged in is nobody's business.
+    for name in [name for name in os.environ if name.startswith(("RAY_", "SSH_"))]:
+        if name != NODE_MARK:
+            del os.environ[name]
+    settings = {
+        "directory": str(directory),
+        "socket": asked["guard_socket"],
+        "daemon_argv": [asked["python"], "-m", "ray.scripts.scripts", "start", *asked["ray_arguments"]],
+        "daemon_environment": {name: value for name, value in asked["environment"].items() if value is not None},
+        "essential": ["raylet", "gcs_server"],
+    }
+    sys.stdin = io.StringIO(json.dumps(settings))
+    guard_start.main()

@@ -1,0 +1,67 @@
+"""Stops a node on its own machine: its guard, then whatever of this cluster is left, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ray_remote_nni.cluster.remote.start_node import NODE_MARK
+from ray_remote_nni.guard.processes import command_of, environment_of, is_same_process, process_table
+
+#: The guard gives trials 4 s to end.
+_PATIENCE_S = 15.0
+
+
+def main() -> None:
+    """Read {"directory", "temp_dir"} from standard input; print {"swept": [commands that the guard had lost]}."""
+    asked: dict[str, Any] = json.load(sys.stdin)
+    directory, temp_dir = Path(asked["directory"]), Path(asked["temp_dir"])
+    _end_guard(directory)
+    swept = _sweep(directory)
+    for folder in (temp_dir, directory):
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        directory.parent.rmdir()
+    print(json.dumps({"swept": swept}))
+
+
+def _end_guard(directory: Path) -> None:
+    try:
+        known = json.loads((directory / "guard.json").read_text())
+    except (OSError, ValueError):
+        return
+    deadline = time.monotonic() + _PATIENCE_S
+    number = signal.SIGTERM
+    while is_same_process(known["pid"], known["start_ticks"]):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(known["pid"], number)
+        if time.monotonic() > deadline:
+            number = signal.SIGKILL
+        time.sleep(0.1)
+
+
+def _sweep(directory: Path) -> list[str]:
+    """Kill what bears this node's mark and is left although the guard is gone."""
+    swept = []
+    while left := _left(directory):
+        for pid in left:
+            swept.append(command_of(pid))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+    return swept
+
+
+def _left(directory: Path) -> set[int]:
+    table = {pid: process for pid, process in process_table().items() if not process.zombie}
+    marked = {pid for pid in table if environment_of(pid).get(NODE_MARK) == str(directory)}
+    # Ray's Python processes wipe their environment. The guard gave Ray a session of its own, so nobody else is in it.
+    sessions = {table[pid].session for pid in marked}
+    return {pid for pid in table if pid in marked or table[pid].session in sessions}

@@ -1,0 +1,109 @@
+"""What a cluster is asked for: the machines with their logins, as the configuration has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from ray_remote_nni.cluster.local import LocalTransport
+from ray_remote_nni.cluster.plan import MachineSettings
+from ray_remote_nni.cluster.ssh import Login, connect
+from ray_remote_nni.cluster.state import ClusterState
+from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.config import ExperimentConfig, LocalConfig, MachineConfig
+
+LOCAL_HOST = "localhost"
+#: In place of a password or passphrase: ask for it at the terminal.
+ASK = "ask"
+
+
+@dataclass(frozen=True)
+class RequestedMachine:
+    """A machine and how to reach it; `login` is None for this machine itself."""
+
+    settings: MachineSettings
+    login: Login | None
+
+    @property
+    def identity(self) -> tuple[str, int | None, str | None]:
+        """Return what makes it the same machine: host, port and user."""
+        if self.login is None:
+            return (self.settings.host, None, None)
+        return (self.login.host, self.login.port, self.login.user)
+
+    async def connect(self) -> Transport:
+        """Reach the machine. Raises MachineError."""
+        return LocalTransport(self.settings.host) if self.login is None else await connect(self.login)
+
+
+@dataclass(frozen=True)
+class ClusterRequest:
+    """The machines that shall be one cluster, in the configuration's order, and which of them is the head."""
+
+    config: Path
+    platform: str
+    machines: tuple[RequestedMachine, ...]
+    head_host: str | None
+
+    def matches(self, state: ClusterState) -> bool:
+        """Tell whether a cluster consists of just these machines, in this order."""
+        running = sorted(state.machines, key=lambda machine: machine.index)
+        return [(node.host, node.port, node.user) for node in running] == [m.identity for m in self.machines]
+
+    def machine(self, host: str, port: int | None, user: str | None) -> RequestedMachine | None:
+        """Return the machine with this identity."""
+        return next((machine for machine in self.machines if machine.identity == (host, port, user)), None)
+
+
+def request_cluster(
+    config: Path,
+    experiment: ExperimentConfig,
+    *,
+    accept_new_host_keys: bool = False,
+    ask: Callable[[str], str] | None = None,
+) -> ClusterRequest:
+    """Build the request from a configuration; `ask(prompt)` is called for each secret that says `ask`."""
+    service = experiment.training_service
+    if isinstance(service, LocalConfig):
+        settings = MachineSettings(LOCAL_HOST, python_path=None, gpu_indices=service.gpu_indices)
+        return ClusterRequest(config, "local", (RequestedMachine(settings, None),), None)
+    accept = accept_new_host_keys or experiment.ray.host_key_policy == "accept-new"
+    machines = tuple(
+        RequestedMachine(
+            MachineSettings(machine.host, machine.python_path, machine.gpu_indices),
+            _asked(_login(machine, accept), ask),
+        )
+        for machine in service.machine_list
+    )
+    return ClusterRequest(config, "remote", machines, experiment.ray.head_node)
+
+
+def _login(machine: MachineConfig, accept_new_host_key: bool) -> Login:
+    given = machine.model_fields_set
+    return Login(
+        host=machine.host,
+        # What is not written is left to ~/.ssh/config.
+        port=machine.port if "port" in given else None,
+        user=machine.user if "user" in given else None,
+        password=_reveal(machine.password),
+        key_file=machine.ssh_key_file,
+        passphrase=_reveal(machine.ssh_passphrase),
+        accept_new_host_key=accept_new_host_key,
+    )
+
+
+def _asked(login: Login, ask: Callable[[str], str] | None) -> Login:
+    if ask is None:
+        return login
+    if login.password == ASK:
+        login = replace(login, password=ask(f"Password of {login.user or 'you'}@{login.host}"))
+    if login.passphrase == ASK:
+        login = replace(login, passphrase=ask(f"Passphrase of {login.key_file}"))
+    return login
+
+
+def _reveal(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

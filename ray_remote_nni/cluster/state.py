@@ -1,0 +1,120 @@
+"""What the client remembers of a cluster: written before anything is started, gone when all is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray_remote_nni.guard.processes import is_same_process
+from ray_remote_nni.paths import clusters_folder
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """A node of the cluster and what is needed to stop it."""
+
+    host: str
+    port: int | None
+    user: str | None
+    index: int
+    address: str
+    home: str
+    python: str
+    directory: str
+    temp_dir: str
+    gpus: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ForwardState:
+    """The background process that keeps the dashboard within reach, and its port on the client's loopback."""
+
+    port: int
+    pid: int
+    start_ticks: int
+
+    def alive(self) -> bool:
+        """Tell whether the process still runs."""
+        return is_same_process(self.pid, self.start_ticks)
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """A cluster that is up, or half up, or half down. `status` is "starting", "up" or "stopping".
+
+    The file holds the token and is readable by the user only; it holds no password. `machines[0]` is the head.
+    `library` is the version of our code that runs there. `forward` is None where the head is this machine.
+    """
+
+    name: str
+    config: str
+    platform: str
+    status: str
+    created: float
+    token: str
+    library: str
+    ray_version: str
+    gcs_address: str
+    dashboard_port: int
+    machines: tuple[MachineState, ...]
+    forward: ForwardState | None = None
+
+    @property
+    def head(self) -> MachineState:
+        """Return the head's machine."""
+        return self.machines[0]
+
+    @property
+    def dashboard_url(self) -> str:
+        """Return where the dashboard is, seen from the client."""
+        port = self.forward.port if self.forward is not None else self.dashboard_port
+        return f"http://127.0.0.1:{port}"
+
+    def save(self) -> None:
+        """Write the state file, whole or not at all."""
+        file = state_file(self.name)
+        descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=f".{self.name}-")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as writing:
+            json.dump(dataclasses.asdict(self), writing, indent=1)
+            writing.flush()
+            os.fsync(writing.fileno())
+        os.replace(part, file)
+
+    def forget(self) -> None:
+        """Remove the state file."""
+        state_file(self.name).unlink(missing_ok=True)
+
+
+def state_file(name: str) -> Path:
+    """Return the path of a cluster's state file."""
+    return clusters_folder() / f"{name}.json"
+
+
+def load_state(name: str) -> ClusterState | None:
+    """Return a cluster's state; None where there is no such cluster."""
+    try:
+        return _parse(json.loads(state_file(name).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def all_states() -> list[ClusterState]:
+    """Return the states of all clusters of this client, the latest first."""
+    found = []
+    for file in clusters_folder().glob("*.json"):
+        # A cluster that another command is taking down may vanish meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            found.append(_parse(json.loads(file.read_text(encoding="utf-8"))))
+    return sorted(found, key=lambda state: state.created, reverse=True)
+
+
+def _parse(known: dict[str, Any]) -> ClusterState:
+    machines = tuple(MachineState(**{**machine, "gpus": tuple(machine["gpus"])}) for machine in known["machines"])
+    forward = ForwardState(**known["forward"]) if known["forward"] else None
+    return ClusterState(**{**known, "machines": machines, "forward": forward})

@@ -1,0 +1,80 @@
+"""`down`: stops this cluster's processes on every machine, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from ray_remote_nni.cluster.library import install, our_library
+from ray_remote_nni.cluster.node import stop_node
+from ray_remote_nni.cluster.request import RequestedMachine
+from ray_remote_nni.cluster.state import ClusterState, MachineState
+from ray_remote_nni.cluster.together import on_all
+from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.errors import ClusterError, MachineError
+
+_FORWARD_PATIENCE_S = 3.0
+
+
+async def take_down(
+    state: ClusterState,
+    machines: list[tuple[MachineState, RequestedMachine]],
+    report: Callable[[str, str], None],
+    *,
+    force: bool = False,
+) -> None:
+    """Stop a cluster and forget it.
+
+    Raises ClusterError where a machine does not answer; the others are stopped all the same, and the state stays, so
+    that `down` can be repeated. With `force` the cluster is forgotten even then.
+    """
+    stopping = replace(state, status="stopping")
+    stopping.save()
+    if state.forward is not None:
+        stop_forward(state)
+    try:
+        await on_all(_connect_and_stop(node, machine, report) for node, machine in machines)
+    except ClusterError:
+        if not force:
+            raise
+    state.forget()
+
+
+async def _connect_and_stop(node: MachineState, machine: RequestedMachine, report: Callable[[str, str], None]) -> None:
+    try:
+        connection = await machine.connect()
+        try:
+            await stop_machine(connection, node, report)
+        finally:
+            await connection.close()
+    except MachineError as error:
+        report(node.host, error.what)
+        raise
+
+
+async def stop_machine(connection: Transport, node: MachineState, report: Callable[[str, str], None]) -> None:
+    """Stop one node over an open connection."""
+    name, archive = our_library()
+    library = f"{node.home}/.ray-nni/lib/{name}"
+    await install(connection, node.python, name, archive)
+    swept = await stop_node(connection, node.python, library, node.directory, node.temp_dir)
+    report(node.host, f"stopped, {len(swept)} lost processes swept up" if swept else "stopped")
+
+
+def stop_forward(state: ClusterState) -> None:
+    """End the background process that forwards the dashboard."""
+    forward = state.forward
+    if forward is None:
+        return
+    deadline = time.monotonic() + _FORWARD_PATIENCE_S
+    number = signal.SIGTERM
+    while forward.alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(forward.pid, number)
+        if time.monotonic() > deadline:
+            number = signal.SIGKILL
+        time.sleep(0.05)

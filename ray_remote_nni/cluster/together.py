@@ -1,0 +1,32 @@
+"""Doing something on all machines at once, and telling of every machine that failed, not of the first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import TypeVar
+
+from ray_remote_nni.errors import ClusterError, MachineError
+
+_T = TypeVar("_T")
+
+
+async def on_all(work: Iterable[Awaitable[_T]]) -> list[_T]:
+    """Await all at once and return their results, in order.
+
+    Waits for every one of them, then raises ClusterError with the message of each MachineError among them; another
+    exception is raised as it is.
+    """
+    results = await asyncio.gather(*work, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, MachineError)]
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, MachineError):
+            raise result
+    if errors:
+        raise failure(errors)
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def failure(errors: Sequence[MachineError]) -> ClusterError:
+    """Return the error that tells of all of these, a line each."""
+    return ClusterError("\n".join(str(error) for error in errors))

@@ -1,0 +1,114 @@
+"""What every way of reaching a machine can do, and how Python code is run there."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray_remote_nni.errors import MachineError
+
+
+class Stream(Protocol):
+    """A command that runs on a machine: its standard input and output, and its end."""
+
+    async def write(self, data: bytes) -> None:
+        """Send to standard input; waits while the machine is slow to read."""
+
+    def write_eof(self) -> None:
+        """Close standard input."""
+
+    def lines(self) -> AsyncIterator[bytes]:
+        """Yield standard output line by line, until its end."""
+
+    async def read(self, size: int) -> bytes:
+        """Read up to `size` bytes of standard output; empty at its end."""
+
+    async def wait(self) -> tuple[int, bytes]:
+        """Wait for the end; return the exit code and what was printed on standard error."""
+
+
+class Transport(Protocol):
+    """One machine, reached. All methods raise MachineError where the machine does not answer any more."""
+
+    #: The machine as its owner writes it in the configuration.
+    host: str
+
+    def run(self, command: str) -> AbstractAsyncContextManager[Stream]:
+        """Run a command through the machine's login shell, whichever that is, so keep it simple."""
+
+    async def forward(self, port: int) -> int:
+        """Return a loopback port here that leads to a loopback port there, until the connection ends."""
+
+    async def close(self) -> None:
+        """End the connection."""
+
+
+def quote(argument: str) -> str:
+    """Quote an argument so that sh, bash, zsh, fish and csh all read it as one word."""
+    if "'" in argument or "\n" in argument:
+        raise ValueError(f"{argument!r} holds a quotation mark or a line break")
+    return f"'{argument}'"
+
+
+async def run_shell(transport: Transport, script: str) -> str:
+    """Run a POSIX shell script, whatever the login shell; return what it printed, without a login shell's noise.
+
+    The script travels on standard input, so that nothing in it is seen in a list of processes.
+    """
+    mark = secrets.token_hex(8)
+    # The braces make the shell read to the end before it runs anything that might read standard input, too.
+    text = f"{{ echo {mark}\n{script}\n}} </dev/null\n"
+    async with transport.run("exec sh -s") as stream:
+        await stream.write(text.encode())
+        stream.write_eof()
+        output = await _read_all(stream)
+        code, errors = await stream.wait()
+    found, separator, result = output.decode(errors="replace").partition(f"{mark}\n")
+    if not separator:
+        said = (errors.decode(errors="replace").strip() or found.strip()).splitlines()
+        raise MachineError(
+            transport.host,
+            f"its shell did not run a command (exit code {code}{': ' + said[-1] if said else ''}).",
+            "Log in with ssh and see what it says.",
+        )
+    return result
+
+
+async def call_python(
+    transport: Transport, python: str, module: Path, arguments: dict[str, Any], data: bytes = b""
+) -> Any:
+    """Run a module of ours on a machine that need not have it, and return what its `main` returns.
+
+    `module` is a file of the standard library's Python, with a function `main(arguments, stream)`; arguments and
+    result are JSON, `stream` reads `data`. All travels on standard input: no argument is seen in a list of processes.
+    """
+    mark = secrets.token_hex(8)
+    source = module.read_text(encoding="utf-8") + (
+        "\nimport json, sys\n"
+        f"result = main({arguments!r}, sys.stdin.buffer)\n"
+        f"print('\\n{mark}' + json.dumps(result), flush=True)\n"
+    )
+    encoded = source.encode()
+    loader = "import sys; r = sys.stdin.buffer; exec(r.read(int(r.readline())))"
+    async with transport.run(f"exec {quote(python)} -E -c {quote(loader)}") as stream:
+        await stream.write(f"{len(encoded)}\n".encode() + encoded)
+        await stream.write(data)
+        stream.write_eof()
+        output = await _read_all(stream)
+        code, errors = await stream.wait()
+    _, separator, result = output.decode(errors="replace").rpartition(f"\n{mark}")
+    if not separator:
+        said = errors.decode(errors="replace").strip().splitlines()
+        raise MachineError(transport.host, said[-1] if said else f"{python} ended with exit code {code}.")
+    return json.loads(result)
+
+
+async def _read_all(stream: Stream) -> bytes:
+    parts = []
+    while part := await stream.read(65536):
+        parts.append(part)
+    return b"".join(parts)

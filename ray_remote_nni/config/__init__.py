@@ -1,0 +1,25 @@
+"""From a YAML file to a typed, checked experiment; no I/O but reading the files named."""
+
+from ray_remote_nni.config.load import LoadedConfig, load_config
+from ray_remote_nni.config.models import (
+    AlgorithmConfig,
+    ExperimentConfig,
+    LocalConfig,
+    MachineConfig,
+    RayConfig,
+    RemoteConfig,
+)
+from ray_remote_nni.config.problems import ConfigInvalid, Problem
+
+__all__ = [
+    "AlgorithmConfig",
+    "ConfigInvalid",
+    "ExperimentConfig",
+    "LoadedConfig",
+    "LocalConfig",
+    "MachineConfig",
+    "Problem",
+    "RayConfig",
+    "RemoteConfig",
+    "load_config",
+]

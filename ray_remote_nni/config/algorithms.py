@@ -1,0 +1,154 @@
+"""Tuners: which there are, and what `classArgs` they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Node, Source, describe, is_null, to_plain
+from ray_remote_nni.config.models import AlgorithmConfig
+from ray_remote_nni.config.names import FieldPath, fold, listed, nearest
+from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.values import number, whole_number
+
+SUPPORTED_TUNERS = ("TPE",)
+
+_NNI_TUNERS = (
+    "TPE",
+    "Random",
+    "Anneal",
+    "Evolution",
+    "GridSearch",
+    "BatchTuner",
+    "Hyperband",
+    "BOHB",
+    "Metis",
+    "GP",
+    "SMAC",
+    "PBTTuner",
+    "DNGOTuner",
+)
+
+_NNI_ASSESSORS = ("Medianstop", "Curvefitting")
+
+# Says what is accepted, and turns the value found into the one to use; None means refused.
+_Rule = tuple[str, Callable[[Any], Any]]
+
+
+def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tuple[AlgorithmConfig, list[Problem]]:
+    """The tuner with its name as we spell it and its arguments in canonical form, and what is wrong with it."""
+    if tuner.class_name is not None or tuner.code_directory is not None:
+        message = "a tuner of one's own (className, codeDirectory) is not supported yet"
+        return tuner, [source.problem(path, message, f"Use a built-in tuner: name: {listed(SUPPORTED_TUNERS)}")]
+    if tuner.name is None:
+        return tuner, [source.problem(path, "it names no algorithm", "Add its name, such as name: TPE")]
+    name = _spelled(tuner.name, SUPPORTED_TUNERS)
+    if name is None:
+        return tuner, [_unsupported(source, tuner.name, (*path, "name"))]
+    checker = _ArgumentChecker(source)
+    arguments = checker.tpe_arguments((*path, "classArgs"))
+    return tuner.model_copy(update={"name": name, "class_args": arguments}), checker.problems
+
+
+def check_assessor(source: Source, assessor: AlgorithmConfig, path: FieldPath) -> list[Problem]:
+    """What is wrong with an assessor's name."""
+    if assessor.class_name is not None:
+        return []
+    if assessor.name is None:
+        return [source.problem(path, "it names no algorithm", "Add its name, such as name: Medianstop")]
+    if _spelled(assessor.name, _NNI_ASSESSORS) is not None:
+        return []
+    message = f"there is no assessor {assessor.name!r}; NNI has {listed(_NNI_ASSESSORS)}"
+    close = nearest(assessor.name, _NNI_ASSESSORS)
+    return [source.problem((*path, "name"), message, f"Write {close}" if close else None)]
+
+
+def _spelled(name: str, names: tuple[str, ...]) -> str | None:
+    return next((candidate for candidate in names if fold(candidate) == fold(name)), None)
+
+
+def _unsupported(source: Source, name: str, path: FieldPath) -> Problem:
+    supported = listed(SUPPORTED_TUNERS)
+    known = _spelled(name, _NNI_TUNERS)
+    if known is not None:
+        return source.problem(path, f"NNI's tuner {known} is not supported yet; supported: {supported}", "Write TPE")
+    close = nearest(name, SUPPORTED_TUNERS)
+    remedy = "Write " + (close or SUPPORTED_TUNERS[0])
+    return source.problem(path, f"there is no tuner {name!r}; supported: {supported}", remedy)
+
+
+class _ArgumentChecker:
+    def __init__(self, source: Source) -> None:
+        self.problems: list[Problem] = []
+        self._source = source
+
+    def tpe_arguments(self, path: FieldPath) -> dict[str, Any]:
+        node = self._source.find(path)
+        if node is None or is_null(node):
+            return {}
+        rules = {
+            "optimize_mode": _words("minimize", "maximize"),
+            "seed": _at_least(0, whole_number, "a whole number of at least 0"),
+            "tpe_args": None,
+        }
+        arguments = self._arguments(node, path, rules)
+        if isinstance(node, LocatedDict) and (tpe_args := node.given("tpe_args")) is not None:
+            arguments["tpe_args"] = self._arguments(tpe_args, (*path, "tpe_args"), _TPE_ARGS)
+        return arguments
+
+    def _arguments(self, node: Node, path: FieldPath, rules: dict[str, _Rule | None]) -> dict[str, Any]:
+        """Checked arguments. Their names are those of a Python function: NNI takes no other spelling."""
+        if not isinstance(node, LocatedDict):
+            message = f"found {describe(node)}; accepted: a mapping"
+            self.problems.append(self._source.problem(path, message))
+            return {}
+        arguments: dict[str, Any] = {}
+        for entry in node.entries:
+            here = (*path, entry.key)
+            if entry.key not in rules:
+                close = nearest(entry.key, rules)
+                remedy = f"Write {close}" if close else f"Remove it; accepted here: {', '.join(rules)}"
+                message = "TPE has no such argument"
+                self.problems.append(self._source.problem(here, message, remedy, mark=entry.mark))
+                continue
+            rule = rules[entry.key]
+            if rule is None or (is_null(entry.value) and entry.key != "constant_liar_type"):
+                continue
+            accepted, convert = rule
+            value = convert(to_plain(entry.value)) if isinstance(entry.value, LocatedScalar) else None
+            if value is None:
+                message = f"found {describe(entry.value)}; accepted: {accepted}"
+                self.problems.append(self._source.problem(here, message))
+            else:
+                arguments[entry.key] = None if value == "none" else value
+        return arguments
+
+
+def _words(*words: str) -> _Rule:
+    return listed(words), lambda value: _spelled(value, words) if isinstance(value, str) else None
+
+
+def _at_least(
+    minimum: float, convert: Callable[[Any], float | int | None], accepted: str, exclusive: bool = False
+) -> _Rule:
+    def check(value: Any) -> float | int | None:
+        result = convert(value)
+        if result is None or result < minimum or (exclusive and result == minimum):
+            return None
+        return result
+
+    return accepted, check
+
+
+def _liar(value: Any) -> str | None:
+    return "none" if value is None else _spelled(str(value), ("best", "worst", "mean", "none"))
+
+
+_TPE_ARGS: dict[str, _Rule | None] = {
+    "constant_liar_type": ("best, worst, mean or null", _liar),
+    "n_startup_jobs": _at_least(0, whole_number, "a whole number of at least 0"),
+    "n_ei_candidates": _at_least(1, whole_number, "a whole number of at least 1"),
+    "linear_forgetting": _at_least(1, whole_number, "a whole number of at least 1"),
+    "prior_weight": _at_least(0, number, "a number of at least 0"),
+    "gamma": _at_least(0, number, "a number above 0", exclusive=True),
+}

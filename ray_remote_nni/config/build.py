@@ -1,0 +1,200 @@
+"""From located values to a model: matches names as NNI does, and turns every refusal into a problem with a place."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from ray_remote_nni.config.hints import hint_for_unknown
+from ray_remote_nni.config.located import (
+    Entry,
+    LocatedDict,
+    LocatedList,
+    LocatedScalar,
+    Node,
+    Source,
+    describe,
+    is_null,
+    to_plain,
+)
+from ray_remote_nni.config.names import FieldPath, fold
+from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.values import Refused
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class _Failed:
+    """Stands for a value that was refused already, so that its field is not called missing as well."""
+
+
+_FAILED = _Failed()
+
+
+@dataclass
+class Builder:
+    """Builds models from one source; `problems` grows with everything that is wrong in it.
+
+    `base` is the folder at which relative paths start.
+    """
+
+    source: Source
+    base: Path
+    problems: list[Problem] = field(default_factory=list)
+
+    def build(
+        self, model: type[ModelT], node: Node, path: FieldPath, ready: Mapping[str, Any] | None = None
+    ) -> ModelT | None:
+        """A model of the mapping at this path, or None where a required part of it is bad.
+
+        `ready` holds fields that the caller built itself, by their Python names; None in it marks one that failed.
+        """
+        if not isinstance(node, LocatedDict):
+            self._refuse(path, node, "a mapping of fields")
+            return None
+        values: dict[str, Any] = {}
+        failed: set[str] = set()
+        by_name = {fold(str(info.alias)): name for name, info in model.model_fields.items()}
+        for name, entry in self._known_entries(model, node, path, by_name):
+            info = model.model_fields[name]
+            if is_null(entry.value) or (ready is not None and name in ready):
+                continue
+            value = self._value(info.annotation, entry.value, (*path, str(info.alias)))
+            if value is _FAILED:
+                failed.add(name)
+            else:
+                values[name] = value
+        for name, value in (ready or {}).items():
+            if value is None:
+                failed.add(name)
+            else:
+                values[name] = value
+        return self._validate(model, values, failed, path)
+
+    def _known_entries(
+        self, model: type[BaseModel], node: LocatedDict, path: FieldPath, by_name: dict[str, str]
+    ) -> list[tuple[str, Entry]]:
+        """Field names with their entries; a key that is no field, or a field's second one, is a problem."""
+        known: dict[str, Entry] = {}
+        for entry in node.entries:
+            name = by_name.get(fold(entry.key))
+            if name is None:
+                message, remedy = hint_for_unknown(entry.key, model, path)
+                self.problems.append(self.source.problem((*path, entry.key), message, remedy, mark=entry.mark))
+            elif name in known:
+                first = known[name]
+                message = f"this is the same field as {first.key} in line {first.mark.line}"
+                self.problems.append(self.source.problem((*path, entry.key), message, "Keep one", mark=entry.mark))
+            else:
+                known[name] = entry
+        return list(known.items())
+
+    def _value(self, annotation: Any, node: Node, path: FieldPath) -> Any:
+        leaves = _leaves(annotation)
+        for leaf in leaves:
+            if isinstance(leaf, type) and issubclass(leaf, BaseModel):
+                built = self.build(leaf, node, path)
+                return _FAILED if built is None else built
+            if get_origin(leaf) is tuple and issubclass(get_args(leaf)[0], BaseModel):
+                return self._models(get_args(leaf)[0], node, path)
+            if get_origin(leaf) is dict:
+                return self._dictionary(get_args(leaf)[1], node, path)
+        if _is_text(leaves):
+            if isinstance(node, LocatedScalar):
+                return node.text
+            self._refuse(path, node, "a text")
+            return _FAILED
+        return to_plain(node)
+
+    def _models(self, model: type[BaseModel], node: Node, path: FieldPath) -> Any:
+        if not isinstance(node, LocatedList):
+            self._refuse(path, node, "a list of mappings", "Start each with '- '")
+            return _FAILED
+        built = [self.build(model, item, (*path, index)) for index, item in enumerate(node.items)]
+        return _FAILED if None in built else tuple(built)
+
+    def _dictionary(self, item: Any, node: Node, path: FieldPath) -> Any:
+        if not isinstance(node, LocatedDict):
+            self._refuse(path, node, "a mapping")
+            return _FAILED
+        if item is not str:
+            return to_plain(node)
+        values: dict[str, str] = {}
+        for entry in node.entries:
+            if not isinstance(entry.value, LocatedScalar) or is_null(entry.value):
+                self._refuse((*path, entry.key), entry.value, "a text")
+            else:
+                values[entry.key] = entry.value.text
+        return values
+
+    def _validate(
+        self, model: type[ModelT], values: dict[str, Any], failed: set[str], path: FieldPath
+    ) -> ModelT | None:
+        try:
+            return model.model_validate(values, context={"base": self.base})
+        except ValidationError as error:
+            names = {str(info.alias): name for name, info in model.model_fields.items()}
+            for detail in error.errors(include_url=False):
+                first = str(detail["loc"][0])
+                name = names.get(first, first)
+                if name in failed:
+                    continue
+                info = model.model_fields[name]
+                place = (*path, str(info.alias), *detail["loc"][1:])
+                if detail["type"] == "missing":
+                    self._missing(place, info)
+                else:
+                    self._translate(place, detail.get("ctx", {}).get("error"), detail["msg"], info)
+            return None
+
+    def _missing(self, path: FieldPath, info: FieldInfo) -> None:
+        example = f", such as {info.alias}: {_as_yaml(info.examples[0])}" if info.examples else ""
+        self.problems.append(
+            self.source.problem(
+                path, "this field is required", f"Add it{example}", mark=self.source.mark_of_key(path[:-1])
+            )
+        )
+
+    def _translate(self, path: FieldPath, cause: Any, message: str, info: FieldInfo) -> None:
+        node = self.source.find(path)
+        if isinstance(cause, Refused):
+            self._refuse(path, node, cause.accepted, cause.remedy, secret=_is_secret(info))
+        elif isinstance(node, LocatedList) and not node.items:
+            self._refuse(path, node, "a list with at least one item", "Add one")
+        else:
+            self.problems.append(self.source.problem(path, message[:1].lower() + message[1:]))
+
+    def _refuse(
+        self, path: FieldPath, node: Node | None, accepted: str, remedy: str | None = None, secret: bool = False
+    ) -> None:
+        found = "" if node is None or secret else f"found {describe(node)}; "
+        self.problems.append(self.source.problem(path, f"{found}accepted: {accepted}", remedy))
+
+
+def _leaves(annotation: Any) -> list[Any]:
+    """The types that an annotation lets through, without `Annotated`, unions and None."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [leaf for part in get_args(annotation) for leaf in _leaves(part)]
+    if hasattr(annotation, "__metadata__"):
+        return _leaves(get_args(annotation)[0])
+    return [] if annotation is type(None) else [annotation]
+
+
+def _is_text(leaves: list[Any]) -> bool:
+    return all(leaf in (str, SecretStr, Path) or get_origin(leaf) is Literal for leaf in leaves)
+
+
+def _is_secret(info: FieldInfo) -> bool:
+    return SecretStr in _leaves(info.annotation)
+
+
+def _as_yaml(example: Any) -> str:
+    if isinstance(example, dict):
+        return "{" + ", ".join(f"{key}: {value}" for key, value in example.items()) + "}"
+    return str(example)

@@ -1,0 +1,91 @@
+"""JSON text into located values: the standard library parses it, and we find the places."""
+
+from __future__ import annotations
+
+import json
+import json.scanner
+import re
+from bisect import bisect_right
+from json.decoder import scanstring
+
+from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, LocatedScalar, Mark, Node
+from ray_remote_nni.config.yaml_source import Flaw, Unparsable
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_WORD = re.compile(r"[^\s,:\]}]+")
+
+
+def parse_json(text: str) -> Node:
+    """The value of a text, as `json.loads` reads it. Raises Unparsable."""
+    try:
+        json.loads(text)
+        walker = _Walker(text)
+        node, _ = walker.value(0)
+    except json.JSONDecodeError as error:
+        flaw = Flaw(Mark(error.lineno, error.colno), f"broken JSON: {error.msg.lower()}")
+        raise Unparsable([flaw]) from error
+    except RecursionError as error:
+        raise Unparsable([Flaw(Mark(1, 1), "the values are nested too deeply to be read")]) from error
+    if walker.flaws:
+        raise Unparsable(walker.flaws)
+    return node
+
+
+class _Walker:
+    """Walks a text that is known to be good JSON."""
+
+    def __init__(self, text: str) -> None:
+        self.flaws: list[Flaw] = []
+        self._text = text
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def value(self, position: int) -> tuple[Node, int]:
+        """The value that starts at or after `position`, and where it ends."""
+        start = self._skip(position)
+        first = self._text[start]
+        if first == "{":
+            return self._object(start)
+        if first == "[":
+            return self._array(start)
+        if first == '"':
+            content, end = scanstring(self._text, start + 1, True)
+            return LocatedScalar(content, content, False, self._mark(start)), end
+        word = _WORD.match(self._text, start)
+        assert word is not None
+        return LocatedScalar(json.loads(word.group()), word.group(), True, self._mark(start)), word.end()
+
+    def _object(self, start: int) -> tuple[Node, int]:
+        entries: dict[str, Entry] = {}
+        position = self._skip(start + 1)
+        while self._text[position] != "}":
+            if self._text[position] == ",":
+                position = self._skip(position + 1)
+            mark = self._mark(position)
+            key, position = scanstring(self._text, position + 1, True)
+            value, position = self.value(self._skip(position) + 1)
+            if key in entries:
+                message = f"this key is there twice, first in line {entries[key].mark.line}"
+                self.flaws.append(Flaw(mark, message, "Keep one", key))
+            entries.setdefault(key, Entry(key, mark, value))
+            position = self._skip(position)
+        return LocatedDict(tuple(entries.values()), self._mark(start)), position + 1
+
+    def _array(self, start: int) -> tuple[Node, int]:
+        items: list[Node] = []
+        position = self._skip(start + 1)
+        while self._text[position] != "]":
+            if self._text[position] == ",":
+                position += 1
+            item, position = self.value(position)
+            items.append(item)
+            position = self._skip(position)
+        return LocatedList(tuple(items), self._mark(start)), position + 1
+
+    def _skip(self, position: int) -> int:
+        match = _SPACE.match(self._text, position)
+        assert match is not None
+        return match.end()
+
+    def _mark(self, position: int) -> Mark:
+        line = bisect_right(self._line_starts, position)
+        return Mark(line, position - self._line_starts[line - 1] + 1)

@@ -1,0 +1,117 @@
+"""The way from a YAML file to a checked experiment: read, fill in, normalise, build, check; all errors at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray_remote_nni.config.algorithms import check_assessor, check_tuner
+from ray_remote_nni.config.build import Builder
+from ray_remote_nni.config.environment import substitute
+from ray_remote_nni.config.files import check_files, load_search_space
+from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Source
+from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, MachineConfig, RemoteConfig
+from ray_remote_nni.config.normalise import normalise
+from ray_remote_nni.config.problems import ConfigInvalid, Problem, in_reading_order
+from ray_remote_nni.config.service import build_service, check_service
+from ray_remote_nni.config.text_file import Unreadable, read_text
+from ray_remote_nni.config.unused import unused_warnings
+from ray_remote_nni.config.yaml_source import Unparsable, parse_yaml
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A config that can be used, and what its author should know nevertheless."""
+
+    path: Path
+    experiment: ExperimentConfig
+    warnings: tuple[Problem, ...]
+
+
+def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
+    """Read and check the config at `path`. Raises ConfigInvalid with all of its problems."""
+    source = read_source(path)
+    base = path.absolute().parent
+    source, unset = substitute(source, environ)
+    source, problems = normalise(source)
+    experiment, more = _build(source, base)
+    problems += more
+    # What is wrong with a value whose variable is not set is that variable, whatever else it seems to be.
+    places = {(problem.line, problem.column) for problem in unset}
+    problems = [problem for problem in problems if (problem.line, problem.column) not in places] + unset
+    problems = in_reading_order(problems, source.file)
+    if experiment is None or any(problem.level == "error" for problem in problems):
+        raise ConfigInvalid(problems)
+    return LoadedConfig(path, experiment, tuple(problems))
+
+
+def read_source(path: Path) -> Source:
+    """The file as located values. Raises ConfigInvalid where it is no YAML mapping."""
+    file = str(path)
+    try:
+        node = parse_yaml(read_text(path))
+    except Unreadable as error:
+        raise ConfigInvalid([Problem(file, None, None, "", "error", error.message, error.remedy)]) from error
+    except Unparsable as error:
+        raise ConfigInvalid(
+            [
+                Problem(file, flaw.mark.line, flaw.mark.column, flaw.field, "error", flaw.message, flaw.remedy)
+                for flaw in error.flaws
+            ]
+        ) from error
+    if node is None:
+        message, remedy = "the file is empty", "Start from an example: configs/quickstart.yml"
+        raise ConfigInvalid([Problem(file, 1, 1, "", "error", message, remedy)])
+    if not isinstance(node, LocatedDict):
+        message, remedy = "the file holds no mapping of fields", "Write one 'name: value' in each line"
+        raise ConfigInvalid([Problem(file, node.mark.line, node.mark.column, "", "error", message, remedy)])
+    return Source(file, node)
+
+
+def _build(source: Source, base: Path) -> tuple[ExperimentConfig | None, list[Problem]]:
+    builder = Builder(source, base)
+    ready: dict[str, Any] = {"training_service": build_service(builder)}
+    ready["search_space"], problems = load_search_space(source, base)
+    if source.root.given("trialCodeDirectory") is None:
+        ready["trial_code_directory"] = base
+    for name in ("tuner", "assessor"):
+        node = source.root.given(name)
+        if node is not None:
+            algorithm = builder.build(AlgorithmConfig, node, (name,))
+            ready[name] = algorithm
+            if algorithm is not None and name == "tuner":
+                ready[name], more = check_tuner(source, algorithm, (name,))
+                problems += more
+            elif algorithm is not None:
+                problems += check_assessor(source, algorithm, (name,))
+    experiment = builder.build(ExperimentConfig, source.root, (), ready)
+    problems += check_files(source, base) + check_service(source) + unused_warnings(source)
+    return None if experiment is None else _settled(experiment, source), builder.problems + problems
+
+
+def _settled(experiment: ExperimentConfig, source: Source) -> ExperimentConfig:
+    """Fills in what one field decides about another."""
+    update: dict[str, Any] = {}
+    if experiment.debug and source.root.given("logLevel") is None:
+        update["log_level"] = "debug"
+    service = experiment.training_service
+    if isinstance(service, RemoteConfig):
+        machines = tuple(map(_without_unused_key, service.machine_list))
+        update["training_service"] = service.model_copy(update={"machine_list": machines})
+    environment = source.find(("ray", "trialEnvironment"))
+    if isinstance(environment, LocatedDict):
+        from_variables = [
+            entry.key
+            for entry in environment.entries
+            if isinstance(entry.value, LocatedScalar) and entry.value.template is not None
+        ]
+        update["ray"] = experiment.ray.hiding(from_variables)
+    return experiment.model_copy(update=update)
+
+
+def _without_unused_key(machine: MachineConfig) -> MachineConfig:
+    # NNI prefers the password, and lets the key file be a path that leads nowhere.
+    return machine if machine.password is None else machine.model_copy(update={"ssh_key_file": None})

@@ -1,0 +1,194 @@
+"""The typed config: NNI's v2 schema for HPO experiments, and our one block of settings, `ray`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic.alias_generators import to_camel
+
+from ray_remote_nni.config.public import looks_secret, public_value
+from ray_remote_nni.config.values import (
+    Count,
+    CountOrZero,
+    Cpus,
+    DurationS,
+    FilePath,
+    Flag,
+    GpuIndices,
+    Host,
+    Port,
+    Secret,
+    SizeBytes,
+    Text,
+    one_of,
+)
+
+LogLevel = Annotated[
+    Literal["trace", "debug", "info", "warning", "error", "fatal"],
+    one_of("trace", "debug", "info", "warning", "error", "fatal"),
+]
+StorageType = Annotated[Literal["NFS", "AzureBlob"], one_of("NFS", "AzureBlob")]
+Mounting = Annotated[Literal["usermount", "nnimount", "nomount"], one_of("usermount", "nnimount", "nomount")]
+Bootstrap = Annotated[Literal["auto", "always", "never"], one_of("auto", "always", "never")]
+HostKeyPolicy = Annotated[Literal["strict", "accept-new"], one_of("strict", "accept-new")]
+
+
+def _alias(name: str) -> str:
+    # The unit that we put at the end of a name is not in NNI's.
+    return to_camel(name.removesuffix("_s"))
+
+
+def _default_working_directory() -> Path:
+    return Path("~/nni-experiments").expanduser().absolute()
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_alias, populate_by_name=True)
+
+
+class AlgorithmConfig(_Model):
+    """A tuner or assessor: a built-in one by `name`, or one's own by `class_name` and `code_directory`."""
+
+    name: Annotated[Text | None, Field(description="Name of a built-in algorithm", examples=["TPE"])] = None
+    class_name: Annotated[Text | None, Field(description="module.Class of one's own algorithm")] = None
+    code_directory: Annotated[FilePath | None, Field(description="Folder of that module")] = None
+    class_args: Annotated[dict[str, Any], Field(description="Keyword arguments of the algorithm")] = {}
+
+
+class _GpuUse(_Model):
+    """How trials may use the GPUs of a machine."""
+
+    use_active_gpu: Annotated[Flag, Field(description="Use GPUs on which other processes run")] = False
+    max_trial_number_per_gpu: Annotated[Count, Field(description="Trials that may share one GPU")] = 1
+    gpu_indices: Annotated[GpuIndices | None, Field(description="The GPUs to use; all if not given")] = None
+
+
+class MachineConfig(_GpuUse):
+    """A machine to log in to.
+
+    `ssh_key_file` is None where the file names none, and where there is a password, which NNI prefers. A password
+    or passphrase of `ask` is to be asked at the terminal.
+    """
+
+    host: Annotated[Host, Field(description="Name or address", examples=["192.0.2.1"])]
+    port: Annotated[Port, Field(description="Port of its SSH server")] = 22
+    user: Annotated[Text, Field(description="Login name", examples=["alice"])]
+    password: Annotated[Secret | None, Field(description="Password, ${VARIABLE}, or ask")] = None
+    ssh_key_file: Annotated[FilePath | None, Field(description="Private key; not used beside a password")] = None
+    ssh_passphrase: Annotated[Secret | None, Field(description="Passphrase of the key, ${VARIABLE}, or ask")] = None
+    python_path: Annotated[Text | None, Field(description="Folder put first on the trials' PATH there")] = None
+
+
+class LocalConfig(_GpuUse):
+    """This machine, without SSH. It has no `pythonPath`: trials run in the caller's own environment."""
+
+    platform: Literal["local"] = "local"
+    reuse_mode: Annotated[Flag, Field(description="NNI's reuse mode; without effect here")] = False
+
+    @property
+    def python_path(self) -> None:
+        """None: trials run in the caller's own PATH."""
+        return None
+
+
+class RemoteConfig(_Model):
+    """Machines reached over SSH."""
+
+    platform: Literal["remote"] = "remote"
+    machine_list: Annotated[tuple[MachineConfig, ...], Field(min_length=1, description="The machines")]
+    reuse_mode: Annotated[Flag, Field(description="NNI's reuse mode; without effect here")] = False
+
+
+class SharedStorageConfig(_Model):
+    """NNI's shared storage, which is accepted and not used."""
+
+    storage_type: StorageType
+    local_mount_point: FilePath | None = None
+    remote_mount_point: Text | None = None
+    local_mounted: Mounting | None = None
+    nfs_server: Text | None = None
+    exported_directory: Text | None = None
+    storage_account_name: Text | None = None
+    storage_account_key: Secret | None = None
+    container_name: Text | None = None
+
+
+class RayConfig(_Model):
+    """Our own settings; NNI does not know this block. `trial_memory` is in bytes."""
+
+    head_node: Annotated[Host | None, Field(description="Host of the machineList that is the head")] = None
+    trial_cpu_number: Annotated[Cpus, Field(description="CPUs reserved for a trial")] = 0.0
+    trial_memory: Annotated[SizeBytes | None, Field(description="Memory reserved for a trial: 4gb")] = None
+    trial_node_number: Annotated[Count, Field(description="Machines of one distributed trial")] = 1
+    max_trial_retries: Annotated[CountOrZero, Field(description="Repetitions after the loss of a machine")] = 3
+    trial_environment: Annotated[dict[str, str], Field(description="More environment variables of a trial")] = {}
+    bootstrap: Annotated[Bootstrap, Field(description="When to build a private Ray runtime")] = "auto"
+    tls: Annotated[Flag, Field(description="Encrypt the traffic between the machines")] = False
+    host_key_policy: Annotated[HostKeyPolicy, Field(description="What to do with an unknown SSH host key")] = "strict"
+    ports: Annotated[dict[str, Port], Field(description="Fixed port numbers, for firewalls")] = {}
+
+    _hidden: frozenset[str] = PrivateAttr(frozenset())
+
+    def hiding(self, names: Iterable[str]) -> RayConfig:
+        """A copy whose `trial_environment` keeps the values of these variables out of `public_dict`."""
+        copy = self.model_copy()
+        copy._hidden = frozenset(names)
+        return copy
+
+    @property
+    def public_environment(self) -> dict[str, str]:
+        """`trial_environment` with `***` for each value that is, or by its name may be, a secret."""
+        return {
+            name: "***" if name in self._hidden or looks_secret(name) else value
+            for name, value in self.trial_environment.items()
+        }
+
+
+class ExperimentConfig(_Model):
+    """An experiment. Paths are absolute; times are in seconds, rounded up; `search_space` is validated.
+
+    What NNI takes in `trainingService` too (`trialCommand`, ...) is here only.
+    """
+
+    experiment_name: Annotated[Text | None, Field(description="A name for people")] = None
+    experiment_type: Literal["hpo"] = "hpo"
+    search_space_file: Annotated[FilePath | None, Field(description="JSON or YAML file of the search space")] = None
+    search_space: Annotated[dict[str, Any], Field(description="The search space itself")] = {}
+    trial_command: Annotated[Text, Field(description="Shell command of a trial", examples=["python3 train.py"])]
+    trial_code_directory: Annotated[
+        FilePath, Field(description="Folder that is sent to the machines", default_factory=Path.cwd)
+    ]
+    trial_concurrency: Annotated[Count, Field(description="Trials that run at once", examples=[4])]
+    trial_gpu_number: Annotated[
+        CountOrZero | None, Field(description="GPUs of a trial; not given: it sees all of its machine")
+    ] = None
+    max_experiment_duration_s: Annotated[DurationS | None, Field(description="Limit of the whole: 24h")] = None
+    max_trial_number: Annotated[Count | None, Field(description="Limit of the number of trials")] = None
+    max_trial_duration_s: Annotated[DurationS | None, Field(description="Limit of one trial: 10m")] = None
+    nni_manager_ip: Annotated[Text | None, Field(description="Without effect here")] = None
+    use_annotation: Annotated[Flag, Field(description="NNI annotations; not supported")] = False
+    debug: Annotated[Flag, Field(description="More output")] = False
+    log_level: Annotated[LogLevel, Field(description="Amount of log output")] = "info"
+    experiment_working_directory: Annotated[
+        FilePath, Field(description="Where results are kept", default_factory=_default_working_directory)
+    ]
+    tuner_gpu_indices: Annotated[GpuIndices | None, Field(description="GPUs of the tuner")] = None
+    tuner: Annotated[AlgorithmConfig, Field(description="What suggests parameters", examples=[{"name": "TPE"}])]
+    assessor: Annotated[AlgorithmConfig | None, Field(description="What stops bad trials early")] = None
+    training_service: Annotated[
+        LocalConfig | RemoteConfig,
+        Field(discriminator="platform", description="Where trials run", examples=[{"platform": "local"}]),
+    ]
+    shared_storage: Annotated[SharedStorageConfig | None, Field(description="Without effect here")] = None
+    ray: Annotated[RayConfig, Field(description="Settings of ray-nni")] = RayConfig()
+
+    def public_dict(self) -> dict[str, Any]:
+        """The experiment as a v2 config without secrets, self-contained: the search space is in it."""
+        public: dict[str, Any] = public_value(self)
+        public.pop("searchSpaceFile", None)
+        if self.ray.trial_environment:
+            public["ray"]["trialEnvironment"] = self.ray.public_environment
+        return public

@@ -1,0 +1,151 @@
+"""The training service: which platform it is, and the rules between its fields."""
+
+from __future__ import annotations
+
+from ray_remote_nni.config.build import Builder
+from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, describe
+from ray_remote_nni.config.models import LocalConfig, RemoteConfig
+from ray_remote_nni.config.names import fold, nearest
+from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.values import whole_number
+
+PATH = ("trainingService",)
+_PLATFORM = (*PATH, "platform")
+_MACHINES = (*PATH, "machineList")
+
+_CLOUD_PLATFORMS = (
+    "openpai",
+    "pai",
+    "paiYarn",
+    "aml",
+    "dlc",
+    "dlts",
+    "adl",
+    "kubeflow",
+    "frameworkcontroller",
+    "hybrid",
+    "heterogeneous",
+)
+
+
+def build_service(builder: Builder) -> LocalConfig | RemoteConfig | None:
+    """The training service of the builder's source, or None if it is bad."""
+    source = builder.source
+    node = source.root.given("trainingService")
+    if node is None:
+        example = "Add it, such as trainingService: {platform: local}"
+        builder.problems.append(source.problem(PATH, "this field is required", example))
+        return None
+    if not isinstance(node, LocatedDict):
+        return builder.build(LocalConfig, node, PATH)
+    platform = _platform(builder, node)
+    if platform == "local":
+        return builder.build(LocalConfig, _without_platform(node), PATH)
+    if platform == "remote":
+        return builder.build(RemoteConfig, _without_platform(node), PATH)
+    return None
+
+
+def _without_platform(node: LocatedDict) -> LocatedDict:
+    return node.without("platform")
+
+
+def _platform(builder: Builder, service: LocatedDict) -> str | None:
+    source = builder.source
+    node = service.given("platform")
+    if node is None:
+        example = "remote" if service.get("machineList") else "local"
+        message = "this field is required; accepted: local or remote"
+        builder.problems.append(source.problem(_PLATFORM, message, f"Add platform: {example}"))
+        return None
+    platform = fold(node.text) if isinstance(node, LocatedScalar) else ""
+    if platform in ("local", "remote"):
+        return platform
+    message = f"found {describe(node)}; accepted: local or remote"
+    if platform in [fold(name) for name in _CLOUD_PLATFORMS]:
+        remedy = "Write remote, with a machineList of machines that you reach over SSH, or local for this one"
+    else:
+        remedy = f"Write {nearest(platform, ('local', 'remote')) or 'remote'}"
+    builder.problems.append(source.problem(_PLATFORM, message, remedy))
+    return None
+
+
+def check_service(source: Source) -> list[Problem]:
+    """What is wrong between the fields of the training service and of the experiment, each by itself being good."""
+    service = source.root.given("trainingService")
+    if not isinstance(service, LocatedDict):
+        return []
+    machines = service.given("machineList")
+    problems = _check_sharing(source, service, machines)
+    if isinstance(machines, LocatedList):
+        problems += _check_machines(source, machines)
+    return problems + _check_head(source, machines)
+
+
+def _check_sharing(source: Source, service: LocatedDict, machines: Node | None) -> list[Problem]:
+    """A GPU can be shared only by trials that are given GPUs."""
+    gpus = source.root.given("trialGpuNumber")
+    if gpus is not None and (not isinstance(gpus, LocatedScalar) or whole_number(gpus.value) != 0):
+        return []
+    places = [(PATH, service)]
+    if isinstance(machines, LocatedList):
+        places += [((*_MACHINES, i), item) for i, item in enumerate(machines.items) if isinstance(item, LocatedDict)]
+    problems = []
+    for path, place in places:
+        node = place.given("maxTrialNumberPerGpu")
+        if isinstance(node, LocatedScalar) and (whole_number(node.value) or 1) != 1:
+            problems.append(
+                source.problem(
+                    (*path, "maxTrialNumberPerGpu"),
+                    f"found {describe(node)}, but trials get no GPU of their own to share",
+                    "Set trialGpuNumber to 1 or more, or remove this",
+                )
+            )
+    return problems
+
+
+def _check_machines(source: Source, machines: LocatedList) -> list[Problem]:
+    problems = []
+    first: dict[tuple[str, object], int] = {}
+    for index, machine in enumerate(machines.items):
+        if not isinstance(machine, LocatedDict):
+            continue
+        path = (*_MACHINES, index)
+        key, password = machine.get("sshKeyFile"), machine.given("password")
+        if key is not None and password is not None and machine.given("sshKeyFile") is not None:
+            message = "it is not used, since the machine has a password"
+            remedy = "Remove one of the two"
+            problems.append(source.problem((*path, "sshKeyFile"), message, remedy, level="warning", mark=key.mark))
+        host, port = machine.given("host"), machine.given("port")
+        if not isinstance(host, LocatedScalar):
+            continue
+        address = (host.text.lower(), port.value if isinstance(port, LocatedScalar) else 22)
+        if address in first:
+            line = source.mark_of_value((*_MACHINES, first[address], "host")).line
+            message = f"{host.text} with port {address[1]} is listed already, in line {line}"
+            problems.append(source.problem((*path, "host"), message, "Remove one of the two"))
+        first.setdefault(address, index)
+    return problems
+
+
+def _check_head(source: Source, machines: Node | None) -> list[Problem]:
+    ray = source.root.given("ray")
+    head = ray.given("headNode") if isinstance(ray, LocatedDict) else None
+    if not isinstance(head, LocatedScalar):
+        return []
+    if machines is None:
+        message = "it has no effect without a machineList"
+        return [source.problem(("ray", "headNode"), message, "Remove it", level="warning")]
+    if not isinstance(machines, LocatedList):
+        return []
+    hosts = [
+        host.text
+        for machine in machines.items
+        if isinstance(machine, LocatedDict) and isinstance(host := machine.given("host"), LocatedScalar)
+    ]
+    if head.text.lower() in [host.lower() for host in hosts]:
+        return []
+    shown = ", ".join(hosts[:5]) + (", ..." if len(hosts) > 5 else "")
+    remedy = f"Write {nearest(head.text, hosts) or 'the host of one of its machines, as it stands there'}"
+    message = f"found {describe(head)}; accepted: a host of the machineList ({shown})"
+    return [source.problem(("ray", "headNode"), message, remedy)]

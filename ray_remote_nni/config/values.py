@@ -1,0 +1,195 @@
+"""The forms in which NNI accepts a value (times, sizes, GPU lists, ...), as validators for pydantic models."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, WithJsonSchema
+
+from ray_remote_nni.config.names import listed
+
+_TIME_UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_SIZE_UNITS = {"tb": 1024**4, "gb": 1024**3, "mb": 1024**2, "kb": 1024, "b": 1}
+_QUANTITY = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?|[0-9]+\.)\s*([a-z]*)")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+
+
+class Refused(ValueError):
+    """A value that a field does not take; `accepted` completes the sentence "accepted: ..."."""
+
+    def __init__(self, accepted: str, remedy: str | None = None) -> None:
+        self.accepted = accepted
+        self.remedy = remedy
+        super().__init__(f"accepted: {accepted}")
+
+
+def whole_number(value: object) -> int | None:
+    """The value as an int if it is a whole number, in digits too (`"22"` from a variable); a boolean is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    return None
+
+
+def number(value: object) -> float | int | None:
+    """The value as a finite number if it is one; YAML reads `1e-3` as a text, which is taken as the number."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def _whole(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
+    accepted = f"a whole number of at least {minimum}"
+    if maximum is not None:
+        accepted = f"a whole number from {minimum} to {maximum}"
+
+    def validate(value: Any) -> int:
+        result = whole_number(value)
+        if result is None or result < minimum or (maximum is not None and result > maximum):
+            raise Refused(accepted)
+        return result
+
+    return validate
+
+
+def parse_duration_s(value: Any) -> float:
+    """Seconds, rounded up, of a number or of a text like "1.5h" (d, h, m, s; any case). Raises Refused."""
+    return _quantity(value, _TIME_UNITS_S, 's, a number with d, h, m or s ("90s", "1.5h"), or a number of seconds')
+
+
+def parse_size_bytes(value: Any) -> int:
+    """Bytes, rounded up, of a number or of a text like "4gb". Raises Refused."""
+    return int(_quantity(value, _SIZE_UNITS, 'b, a number with tb, gb, mb, kb or b ("4gb"), or a number of bytes'))
+
+
+def _quantity(value: Any, units: dict[str, int], described: str) -> float:
+    default_unit, accepted = described.split(", ", 1)
+    refused = Refused(f"{accepted}, above zero")
+    if isinstance(value, str):
+        match = _QUANTITY.fullmatch(value.strip().lower())
+        if match is None or (match.group(2) or default_unit) not in units:
+            raise refused
+        amount: float = float(match.group(1)) * units[match.group(2) or default_unit]
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        amount = value
+    else:
+        raise refused
+    if not math.isfinite(amount) or amount <= 0:
+        raise refused
+    return float(math.ceil(amount))
+
+
+def parse_gpu_indices(value: Any) -> tuple[int, ...]:
+    """A list of indices, one index, or a text like "0,1". Raises Refused."""
+    accepted = 'GPU indices: a list ([0, 1]), one index (0) or a text ("0,1"), each once and none below zero'
+    if isinstance(value, str):
+        value = value.split(",")
+    elif isinstance(value, int | float):
+        value = [value]
+    elif not isinstance(value, list | tuple):
+        raise Refused(accepted)
+    indices = [whole_number(item) for item in value]
+    if any(index is None or index < 0 for index in indices) or len(set(indices)) < len(indices):
+        raise Refused(accepted)
+    return tuple(index for index in indices if index is not None)
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise Refused("true or false")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise Refused("a text that is not empty")
+    return value
+
+
+def _host(value: Any) -> str:
+    host = _text(value).strip()
+    if "@" in host:
+        raise Refused("a host name or address", "Put what stands before the @ into the machine's field 'user'")
+    if re.search(r"[\s/,]", host) or "://" in host:
+        raise Refused("one host name or address, and nothing else")
+    if host.count(":") == 1:
+        raise Refused("a host name or address", "Put what stands after the colon into the machine's field 'port'")
+    return host
+
+
+def _secret(value: Any) -> SecretStr:
+    secret = value if isinstance(value, SecretStr) else SecretStr(value if isinstance(value, str) else "")
+    if not secret.get_secret_value():
+        raise Refused("a text that is not empty, or ask", "Remove the field if there is none")
+    return secret
+
+
+def resolve_path(text: str, base: Path) -> Path:
+    """Absolute: a relative path starts at `base`, the folder of the YAML file; `~` is the home."""
+    return Path(os.path.abspath(base / os.path.expanduser(text)))
+
+
+def _path(value: Any, info: ValidationInfo) -> Path:
+    if isinstance(value, Path):
+        return value
+    return resolve_path(_text(value), Path((info.context or {}).get("base", ".")))
+
+
+def one_of(*values: str) -> BeforeValidator:
+    """The validator of a text with a fixed set of values, in any case."""
+
+    def validate(value: Any) -> str:
+        for candidate in values:
+            if isinstance(value, str) and value.lower() == candidate.lower():
+                return candidate
+        raise Refused(listed(values))
+
+    return BeforeValidator(validate)
+
+
+def _cpus(value: Any) -> float:
+    result = number(value)
+    if result is None or result < 0:
+        raise Refused("a number of at least 0")
+    return float(result)
+
+
+_TIME_SCHEMA = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "[0-9]"}]}
+_GPU_SCHEMA = {
+    "anyOf": [
+        {"type": "array", "items": {"type": "integer", "minimum": 0}, "uniqueItems": True},
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": "^[0-9 ,]+$"},
+    ]
+}
+
+Count = Annotated[int, BeforeValidator(_whole(1)), Field(json_schema_extra={"minimum": 1})]
+CountOrZero = Annotated[int, BeforeValidator(_whole(0)), Field(json_schema_extra={"minimum": 0})]
+Port = Annotated[int, BeforeValidator(_whole(1, 65535)), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
+Cpus = Annotated[float, BeforeValidator(_cpus), Field(json_schema_extra={"minimum": 0})]
+DurationS = Annotated[float, BeforeValidator(parse_duration_s), WithJsonSchema(_TIME_SCHEMA)]
+SizeBytes = Annotated[int, BeforeValidator(parse_size_bytes), WithJsonSchema(_TIME_SCHEMA)]
+GpuIndices = Annotated[tuple[int, ...], BeforeValidator(parse_gpu_indices), WithJsonSchema(_GPU_SCHEMA)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Text = Annotated[str, BeforeValidator(_text)]
+Host = Annotated[str, BeforeValidator(_host)]
+Secret = Annotated[SecretStr, BeforeValidator(_secret), WithJsonSchema({"type": "string"})]
+FilePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]

@@ -1,0 +1,61 @@
+"""The environment of a trial's process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ray_remote_nni.trial.spec import TrialSpec
+from ray_remote_nni.trial.workspace import Workspace
+
+STANDIN = Path(__file__).parent / "standin"
+#: Makes bash believe that it was started by sshd, and read ~/.bashrc, whose output would be the trial's.
+_LOGIN_TRACES = ("SSH_CLIENT", "SSH2_CLIENT", "SSH_CONNECTION", "SSH_TTY")
+
+
+def trial_environment(
+    spec: TrialSpec,
+    workspace: Workspace,
+    inherited: Mapping[str, str],
+    *,
+    python_path: str | None,
+    visible_gpus: str | None,
+) -> dict[str, str]:
+    """Return the whole environment: what the machine gives, NNI's variables, the configuration's own last.
+
+    `python_path` comes first on PATH. `visible_gpus` is the value of CUDA_VISIBLE_DEVICES, None to leave it alone.
+    The file protocol is chosen by `NNI_PLATFORM=local`, and with `REUSE_MODE=false` the real `nni` leaves standard
+    output alone.
+    """
+    environment = {name: value for name, value in inherited.items() if name not in _LOGIN_TRACES}
+    if python_path is not None:
+        environment["PATH"] = ":".join(
+            filter(None, (python_path, environment.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
+        )
+    # At the end: a trial that has its own `nni`, or its own anything, keeps it.
+    environment["PYTHONPATH"] = ":".join(filter(None, (environment.get("PYTHONPATH"), str(STANDIN))))
+    environment |= {
+        "NNI_PLATFORM": "local",
+        "NNI_EXP_ID": spec.experiment_id,
+        "NNI_SYS_DIR": str(workspace.directory),
+        "NNI_OUTPUT_DIR": str(workspace.directory),
+        "NNI_TRIAL_JOB_ID": spec.trial_id,
+        "NNI_TRIAL_SEQ_ID": str(spec.sequence),
+        "NNI_CODE_DIR": str(workspace.code),
+        "MULTI_PHASE": "false",
+        "REUSE_MODE": "false",
+    }
+    if visible_gpus is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible_gpus
+    return {**environment, **spec.environment}
+
+
+def visible_gpus(gpu_number: int | None, assigned: tuple[int, ...], offered: tuple[int, ...]) -> str | None:
+    """Return CUDA_VISIBLE_DEVICES for a trial.
+
+    `gpu_number` is NNI's trialGpuNumber: None means all that the machine offers (and, on a machine without GPUs, to
+    leave the variable alone), 0 none, N those that Ray assigned.
+    """
+    if gpu_number is None:
+        return ",".join(map(str, offered)) if offered else None
+    return ",".join(map(str, assigned))

@@ -1,0 +1,98 @@
+"""Runs one trial attempt on the machine it was sent to, and tells what happens, batch by batch. Knows no Ray."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray_remote_nni.guard.client import GuardedProcess, GuardLost, StartFailed
+from ray_remote_nni.trial.environment import trial_environment, visible_gpus
+from ray_remote_nni.trial.metrics import MetricReader
+from ray_remote_nni.trial.spec import Ended, NotStarted, Started, TrialEvent, TrialSpec
+from ray_remote_nni.trial.workspace import Workspace, last_lines, prepare_workspace
+
+#: How long a metric may wait for its way to the driver, and so the longest life of a trial told in one batch.
+_BATCH_S = 0.1
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a trial must know of the machine, as the node's raylet was told."""
+
+    host: str
+    guard_socket: str
+    python_path: str | None
+    gpus: tuple[int, ...]
+
+    @classmethod
+    def from_environment(cls) -> Machine:
+        """Return the machine that this process runs on."""
+        gpus = os.environ.get("RAY_NNI_GPUS", "")
+        return cls(
+            host=os.environ["RAY_NNI_HOST"],
+            guard_socket=os.environ["RAY_NNI_GUARD"],
+            python_path=os.environ.get("RAY_NNI_PYTHON_PATH"),
+            gpus=tuple(int(index) for index in gpus.split(",") if index),
+        )
+
+
+def run_attempt(
+    spec: TrialSpec, machine: Machine, code: Path, assigned_gpus: tuple[int, ...]
+) -> Iterator[list[TrialEvent]]:
+    """Run the trial; yield what happened since the last batch, the last of all an Ended or NotStarted.
+
+    Closing the iterator, or a KeyboardInterrupt in it, ends the trial's process tree.
+    """
+    try:
+        with GuardedProcess(machine.guard_socket) as process:
+            workspace = prepare_workspace(spec, code)
+            started = _start(process, spec, machine, workspace, assigned_gpus)
+            yield from _follow(process, workspace, Started(machine.host, assigned_gpus, started))
+    except (GuardLost, StartFailed, OSError) as error:
+        yield [NotStarted(machine.host, str(error))]
+
+
+def _start(
+    process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace: Workspace, assigned: tuple[int, ...]
+) -> float:
+    inherited = process.environment if spec.base_environment is None else spec.base_environment
+    environment = trial_environment(
+        spec,
+        workspace,
+        inherited,
+        python_path=machine.python_path,
+        visible_gpus=visible_gpus(spec.gpu_number, assigned, machine.gpus),
+    )
+    return process.start(
+        f"{spec.experiment_id}/{spec.trial_id}/{spec.attempt}",
+        [*_shell(environment.get("PATH")), "-c", spec.command],
+        cwd=workspace.code,
+        environment=environment,
+        stdout=workspace.stdout,
+        stderr=workspace.stderr,
+        timeout_s=spec.timeout_s,
+    )
+
+
+def _shell(path: str | None) -> list[str]:
+    bash = shutil.which("bash", path=path)
+    return [bash, "--norc"] if bash is not None else ["/bin/sh"]
+
+
+def _follow(process: GuardedProcess, workspace: Workspace, started: Started) -> Iterator[list[TrialEvent]]:
+    reader = MetricReader(workspace.metrics)
+    batch: list[TrialEvent] = [started]
+    while True:
+        ended = process.wait(_BATCH_S)
+        batch += reader.read()
+        if ended is not None:
+            break
+        if batch:
+            yield batch
+            batch = []
+    error = last_lines(workspace.stderr) if ended.exit_code != 0 else None
+    batch.append(Ended(ended.exit_code, ended.time_s, ended.reason, error))
+    yield batch

@@ -1,0 +1,49 @@
+"""The part of `nni.utils` that trial scripts use: merge_parameter."""
+
+from ._missing import announce_missing
+
+
+def merge_parameter(base_params, override_params):
+    """Put the values of the dict `override_params` into `base_params`, a namespace (argparse's, say) or a dict.
+
+    Returns `base_params`, changed in place; None as `override_params` changes nothing. As in NNI, a
+    ValueError tells of a name that `base_params` has not, and of a value whose type is not the one there. An
+    int may take a float's place, and anything that of None.
+    """
+    values = base_params if isinstance(base_params, dict) else _Attributes(base_params)
+    for name, value in (override_params or {}).items():
+        if name not in values:
+            raise ValueError("the parameter {!r} is none of the script's own: {!r}".format(name, base_params))
+        values[name] = _in_place_of(values[name], value, name)
+    return base_params
+
+
+class _Attributes:
+    """An object's attributes, to be used like a dict."""
+
+    def __init__(self, owner):
+        self._owner = owner
+
+    def __contains__(self, name):
+        return hasattr(self._owner, name)
+
+    def __getitem__(self, name):
+        return getattr(self._owner, name)
+
+    def __setitem__(self, name, value):
+        setattr(self._owner, name, value)
+
+
+def _in_place_of(before, value, name):
+    if before is None or isinstance(value, type(before)):
+        return value
+    if isinstance(before, float) and isinstance(value, int):
+        return float(value)
+    raise ValueError(
+        "the parameter {!r} is {!r}, of type {}: the script has {!r} there, of type {}".format(
+            name, value, type(value).__name__, before, type(before).__name__
+        )
+    )
+
+
+announce_missing(__name__)

@@ -1,0 +1,52 @@
+"""A trial attempt as a Ray task, and where Ray shall run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from ray_remote_nni.trial.code import ensure_code, read_code
+from ray_remote_nni.trial.run import Machine, run_attempt
+from ray_remote_nni.trial.spec import TrialEvent, TrialSpec
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def run_trial(spec: TrialSpec, head_node: str) -> Iterator[list[TrialEvent]]:
+    """Run a trial on the machine that Ray chose; yield batches of events, as they happen.
+
+    Retries are ours and not Ray's: a lost machine costs an attempt that the records know of.
+    """
+    code = ensure_code(spec.code, lambda: _fetch_code(spec.code, head_node))
+    gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
+    yield from run_attempt(spec, Machine.from_environment(), code, tuple(int(gpu) for gpu in gpus))
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def send_code(name: str) -> Iterator[bytes]:
+    """Yield the head's copy of the code; the object store is small, so only a few chunks are under way at once."""
+    yield from read_code(name)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def warm_up() -> str:
+    """Do nothing, in a worker that has then been started and has imported all that a trial needs."""
+    return ray.get_runtime_context().get_node_id()
+
+
+def on_node(node_id: str, *, hard: bool = False) -> NodeAffinitySchedulingStrategy:
+    """Return the strategy that prefers a node, and insists on it if `hard`."""
+    return NodeAffinitySchedulingStrategy(node_id=node_id, soft=not hard)
+
+
+def _fetch_code(name: str, head_node: str) -> Iterator[bytes]:
+    options: dict[str, Any] = {
+        "name": "send trial code",
+        "scheduling_strategy": on_node(head_node, hard=True),
+        "num_returns": "streaming",
+        "_generator_backpressure_num_objects": 4,
+    }
+    for chunk in send_code.options(**options).remote(name):
+        yield ray.get(chunk)

@@ -1,0 +1,115 @@
+"""Parzen mixtures over whole configurations: one kernel per trial, and one for the search space itself.
+
+hyperopt's densities are products of one mixture per parameter, so they cannot see that two parameters
+belong together. Here a trial's kernels of all parameters form one component (Falkner 2018, BOHB; Watanabe
+2023, arXiv 2304.11127). Bandwidths and weights are hyperopt's own formulas, for all parameters at once.
+A parameter that a trial does not have (another branch of a nested choice was taken) has the prior's kernel
+there, which lets one model cover all branches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from ray_remote_nni.tuner.tpe.coordinates import Coordinates, Points
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_TWO_PI_ROOT = 2.5066282746310002
+
+
+def bandwidths(numeric: Floats) -> Floats:
+    """hyperopt's adaptive_parzen_normal, without its weights, for every column at once.
+
+    Columns are in units of the prior (mean 0, width 1), NaN where a trial has no value. A kernel is as wide
+    as the larger gap to a neighbour, the prior's mean being one; not below 1 / (n + 2) or 1 / 100, not
+    above 1. NaN stays NaN.
+    """
+    count = np.count_nonzero(~np.isnan(numeric), axis=0)
+    values = np.concatenate([np.zeros((1, numeric.shape[1])), numeric])
+    order = np.argsort(values, axis=0, kind="stable")
+    gaps = np.diff(np.take_along_axis(values, order, axis=0), axis=0)
+    edge = np.full((1, numeric.shape[1]), np.nan)
+    widest = np.fmax(np.concatenate([edge, gaps]), np.concatenate([gaps, edge]))
+    widths = np.empty_like(values)
+    np.put_along_axis(widths, order, widest, axis=0)
+    widths = np.clip(widths[1:], 1.0 / np.minimum(100.0, count + 2.0), 1.0)
+    return np.where(count == 1, np.where(np.isnan(numeric), np.nan, 0.5), widths)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A density over configurations; the last component is the search space's own prior."""
+
+    coordinates: Coordinates
+    log_weights: Floats  # (components,)
+    means: Floats  # (components, numeric parameters)
+    widths: Floats
+    masses: Floats  # what of a kernel lies inside the bounds
+    categories: Integers  # (components, choices); -1: the prior's kernel
+    extra: float  # what every value of a choice weighs in a component's kernel, beside 1 for its own
+
+    @classmethod
+    def around(cls, coordinates: Coordinates, points: Points, weights: Floats, scale: float) -> Mixture:
+        """Place a component on each point; `weights` has one more for the prior, `scale` is for bandwidths."""
+        widths = bandwidths(points.numeric) * scale
+        missing = np.isnan(points.numeric)
+        columns = points.numeric.shape[1]
+        means = np.concatenate([np.where(missing, 0.0, points.numeric), np.zeros((1, columns))])
+        widths = np.concatenate([np.where(missing, 1.0, widths), np.ones((1, columns))])
+        masses = ndtr((coordinates.half - means) / widths) - ndtr((-coordinates.half - means) / widths)
+        prior = np.full((1, points.categories.shape[1]), -1)
+        return cls(
+            coordinates,
+            np.log(weights / weights.sum()),
+            means,
+            widths,
+            masses,
+            np.concatenate([points.categories, prior]),
+            1.0 / len(weights),
+        )
+
+    def sample(self, count: int, rng: np.random.Generator) -> Points:
+        """Draw configurations; each takes all its parameters from one component."""
+        cumulative = np.cumsum(np.exp(self.log_weights))
+        components = np.searchsorted(cumulative / cumulative[-1], rng.random(count), side="right")
+        means, widths = self.means[components], self.widths[components]
+        start = ndtr((-self.coordinates.half - means) / widths)
+        inside = start + rng.random(means.shape) * self.masses[components]
+        numeric = means + widths * ndtri(np.clip(inside, 1e-15, 1.0 - 1e-15))
+        numeric = np.clip(numeric, -self.coordinates.half, self.coordinates.half)
+        categories = self.categories[components]
+        sizes = np.array(self.coordinates.sizes, np.int64)
+        # A component's own value with what it weighs beyond the others, else any value.
+        own = rng.random(categories.shape) * (1.0 + sizes * self.extra) < 1.0
+        anything = rng.integers(0, np.maximum(sizes, 1), categories.shape)
+        categories = np.where(own & (categories >= 0), categories, anything)
+        return self.coordinates.deactivate(Points(self.coordinates.on_grid(numeric), categories))
+
+    def log_density(self, points: Points) -> Floats:
+        """Return the log density of each point; parameters that are inactive there count for nothing."""
+        active = ~np.isnan(points.numeric)
+        values = np.where(active, points.numeric, 0.0)
+        # The kernels' exponents are a matrix product: -(x - m)^2 / 2 s^2 = x^2 a + x b + c.
+        precision = 1.0 / (self.widths * self.widths)
+        constant = -0.5 * precision * self.means * self.means - np.log(self.masses * self.widths * _TWO_PI_ROOT)
+        terms = np.concatenate([-0.5 * precision, precision * self.means, constant], axis=1)
+        logs = np.concatenate([values * values, values, active], axis=1) @ terms.T
+        logs += self.log_weights
+        for place, size in enumerate(self.coordinates.sizes):
+            self._add_choice(logs, points.categories[:, place], self.categories[:, place], size)
+        highest = logs.max(axis=1)
+        return np.log(np.exp(logs - highest[:, None]).sum(axis=1)) + highest  # type: ignore[no-any-return]
+
+    def _add_choice(self, logs: Floats, found: Integers, own: Integers, size: int) -> None:
+        total = 1.0 + size * self.extra
+        other, hit = np.log(self.extra / total), np.log((1.0 + self.extra) / total)
+        kernel = np.where(found[:, None] == own, hit, other)
+        kernel[:, own < 0] = -np.log(size)
+        kernel[found < 0] = 0.0
+        logs += kernel

@@ -1,0 +1,67 @@
+"""hyperopt's adaptive Parzen estimator (its adaptive_parzen_normal), for all parameters of a space at once.
+
+Columns are parameters in units of their prior, which is then a normal kernel of mean 0 and width 1; rows are
+trials, oldest first, NaN where a trial does not have the parameter. A kernel is as wide as the larger gap to
+a neighbour, where the prior's mean counts as one, but not narrower than 1 / (n + 2) or 1 / 100.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_remote_nni.tuner.tpe.engine import linear_forgetting_weights
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+def bandwidths(numeric: Floats) -> Floats:
+    """Return the width of each trial's kernel of each parameter; NaN where the trial does not have it."""
+    kernels = _sorted_kernels(numeric)
+    widths = np.empty_like(kernels.widths)
+    np.put_along_axis(widths, kernels.order, kernels.widths, axis=0)
+    return widths[1:]
+
+
+def estimators(
+    numeric: Floats, prior_weight: float, linear_forgetting: int
+) -> list[tuple[Floats, Floats, Floats]]:
+    """Return weights, means and widths of each parameter's mixture, the prior's kernel among them, by mean."""
+    kernels = _sorted_kernels(numeric)
+    found = []
+    for column, count in enumerate(kernels.count):
+        weights = np.ones(len(numeric) + 1)
+        weights[0] = prior_weight
+        if count > linear_forgetting:
+            present = np.flatnonzero(~np.isnan(numeric[:, column]))
+            weights[1 + present] = linear_forgetting_weights(count, linear_forgetting)
+        rows = np.s_[: count + 1, column]
+        weights = weights[kernels.order[rows]]
+        found.append((weights / weights.sum(), kernels.means[rows], kernels.widths[rows]))
+    return found
+
+
+@dataclass(frozen=True)
+class _SortedKernels:
+    count: Integers  # how many trials have the parameter
+    order: Integers  # row 0 is the prior, row i the trial i - 1
+    means: Floats
+    widths: Floats
+
+
+def _sorted_kernels(numeric: Floats) -> _SortedKernels:
+    columns = numeric.shape[1]
+    count = np.count_nonzero(~np.isnan(numeric), axis=0)
+    values = np.concatenate([np.zeros((1, columns)), numeric])
+    order = np.argsort(values, axis=0, kind="stable")
+    means = np.take_along_axis(values, order, axis=0)
+    gaps = np.diff(means, axis=0)
+    edge = np.full((1, columns), np.nan)
+    widths = np.fmax(np.concatenate([edge, gaps]), np.concatenate([gaps, edge]))
+    widths = np.clip(widths, 1.0 / np.minimum(100.0, count + 2.0), 1.0)
+    widths = np.where(count == 1, np.where(np.isnan(means), np.nan, 0.5), widths)
+    widths[order == 0] = 1.0
+    return _SortedKernels(count, order, means, widths)

@@ -1,0 +1,1 @@
+"""What people see of an experiment. Views read the records and never write them."""

@@ -1,0 +1,45 @@
+"""Notices as people read them: when, how bad, which trial, what."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ray_remote_nni.records import NoticeRecord
+from ray_remote_nni.views.format import clean
+
+STYLES = {"info": "cyan", "warning": "yellow", "error": "bold red"}
+
+
+def notice_block(notice: NoticeRecord, whole: bool = True) -> RenderableType:
+    """Return a notice for a terminal, its text wrapped beside its time; unless `whole`, its first line only."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    grid.add_row(Text(_time(notice), style="dim"), _text(notice, whole))
+    return grid
+
+
+def notice_line(notice: NoticeRecord, whole: bool = True) -> Text:
+    """Return a notice for a file: no line is broken that was not."""
+    text = Text(f"{_time(notice)} ")
+    text.append_text(_text(notice, whole))
+    return text
+
+
+def _time(notice: NoticeRecord) -> str:
+    # The reader's local time: it stands beside the clock on their wall.
+    return time.strftime("%H:%M:%S", time.localtime(notice.time))
+
+
+def _text(notice: NoticeRecord, whole: bool) -> Text:
+    said = clean(notice.text).strip()
+    if notice.trial_id is not None and notice.trial_id not in said:
+        said = f"trial {notice.trial_id}: {said}"
+    first, _, rest = said.partition("\n")
+    if rest:
+        said = said if whole else f"{first} …"
+    return Text.assemble((f"{notice.level}: ", STYLES.get(notice.level, "bold")), said)

@@ -1,0 +1,19 @@
+"""Printing for a terminal or into a pipe: fitted to the one's width, unbroken in the other."""
+
+from __future__ import annotations
+
+from rich.console import Console, RenderableType
+
+#: Wider than any line of ours: nothing is cut where a program reads.
+UNBROKEN_WIDTH = 10_000
+
+
+def show(console: Console, content: RenderableType) -> None:
+    """Print; into a file or pipe at the content's own width, so that a row stays a line."""
+    if console.is_terminal:
+        console.print(content, highlight=False, markup=False)
+        return
+    wide = console.options.update(width=UNBROKEN_WIDTH)
+    for line in console.render_lines(content, wide, pad=False):
+        text = "".join(segment.text for segment in line).rstrip()
+        console.out(text, highlight=False)

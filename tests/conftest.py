@@ -1,0 +1,95 @@
+"""The Pythons that tests run trials in: all of this machine, and environments with a real `nni`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+MakeVenv = Callable[..., Path]
+
+
+def _pythons() -> dict[str, Path]:
+    """The newest of each minor version from 3.6 on, by pyenv or on PATH; this test's own is always there."""
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": Path(sys.executable)}
+    for minor in range(6, 14):
+        name = f"3.{minor}"
+        installed = sorted(
+            (Path.home() / ".pyenv" / "versions").glob(f"{name}.*/bin/python"),
+            key=lambda path: [int(number) for number in re.findall(r"\d+", path.parent.parent.name)],
+        )
+        on_path = shutil.which(f"python{name}")
+        if installed:
+            found.setdefault(name, installed[-1])
+        elif on_path and subprocess.run([on_path, "-c", "import ssl"], capture_output=True).returncode == 0:
+            found.setdefault(name, Path(on_path))
+    return found
+
+
+PYTHONS = _pythons()
+
+
+def first_of(*versions: str) -> Path:
+    """The first of these Python versions that is here, else the test's own."""
+    return next((PYTHONS[version] for version in versions if version in PYTHONS), Path(sys.executable))
+
+
+@pytest.fixture(scope="session", params=[pytest.param(path, id=name) for name, path in sorted(PYTHONS.items())])
+def any_python(request: pytest.FixtureRequest) -> Path:
+    """Each Python of this machine in turn."""
+    return Path(request.param)
+
+
+@pytest.fixture(scope="session")
+def cache_folder() -> Path:
+    """What is costly to make and the same in every run: it lies in the user's cache folder."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ray-nni-tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_venv(cache_folder: Path) -> MakeVenv:
+    """Call `make_venv(name, python, *packages, pth=None)`: the environment's Python, built once and then kept.
+
+    `pth`: a folder whose packages the environment shall see too.
+    """
+
+    def make(name: str, python: Path, *packages: str, pth: Path | None = None) -> Path:
+        real = python.resolve()
+        folder = cache_folder / f"{name}-{real.parent.parent.name}"
+        recipe = "\n".join([str(real), *packages, str(pth)])
+        recipe_file = folder / "recipe"
+        with (cache_folder / f"{folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not recipe_file.is_file() or recipe_file.read_text() != recipe:
+                shutil.rmtree(folder, ignore_errors=True)
+                subprocess.run([python, "-m", "venv", folder], check=True)
+                if packages:
+                    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", *packages]
+                    subprocess.run(pip, check=True)
+                if pth is not None:
+                    (next(folder.glob("lib/python3*")) / "site-packages" / "shared.pth").write_text(f"{pth}\n")
+                recipe_file.write_text(recipe)
+        return folder / "bin" / "python"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def nni_3_python(make_venv: MakeVenv) -> Path:
+    """A Python with the real NNI 3.0. It needs setuptools' pkg_resources and the old numpy."""
+    return make_venv("nni-3.0", first_of("3.10", "3.11", "3.9"), "nni==3.0", "setuptools<81", "numpy<2")
+
+
+@pytest.fixture(scope="session")
+def nni_2_python(make_venv: MakeVenv) -> Path:
+    """A Python with the real NNI 2.10.1."""
+    return make_venv("nni-2.10.1", first_of("3.9", "3.8", "3.10", "3.11"), "nni==2.10.1", "setuptools<81", "numpy<2")
