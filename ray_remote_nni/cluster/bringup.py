@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import secrets
 import sys
 import time
@@ -180,7 +181,7 @@ async def _start(machine: _Machine, node: NodePlan, state: ClusterState, report:
     name, archive = our_library()
     try:
         if name not in machine.facts.installed:
-            await install(machine.connection, node.python, name, archive)
+            await install(machine.connection, node.python, name, io.BytesIO(archive))
         started = time.monotonic()
         await start_node(machine.connection, node, f"{machine.facts.home}/.ray-nni/lib/{name}", state.token)
     except MachineError as error:
@@ -195,7 +196,7 @@ async def _bring_dependencies(machine: _Machine, plan: DependencyPlan) -> None:
     if plan.folder in machine.facts.installed:
         return
     archive = await pack_dependencies(plan, machine.host, machine.facts)
-    await install(machine.connection, machine.facts.python, plan.folder, archive)
+    await install(machine.connection, machine.facts.python, plan.folder, io.BytesIO(archive))
 
 
 async def _clear(machine: _Machine, state: ClusterState, report: Report) -> None:
@@ -225,7 +226,7 @@ def _state(request: ClusterRequest, plan: ClusterPlan, machines: Sequence[_Machi
         )
     return ClusterState(
         name=plan.name,
-        config=str(request.config),
+        config=str(request.config.absolute()),
         platform=request.platform,
         status="starting",
         created=time.time(),

@@ -20,9 +20,10 @@ _NO_PYTHON = "no python"
 class MachineFacts:
     """A machine as it was when it was asked.
 
-    `installed` are the folders under ~/.ray-nni/lib/. `python` is the executable that runs the raylet, `distributions` the versions of what was asked for in it.
+    `python` is the executable that runs the raylet, `distributions` the versions of what was asked for in it.
     `addresses` are those of its interfaces, loopback last; `ssh_address` is the one at which SSH reached it, empty
-    without SSH. `guard` is the PID of this cluster's guard, if one runs there.
+    without SSH. `installed` are the folders under ~/.ray-nni/lib/. `guard` is the PID of this cluster's guard, if one
+    runs there.
     """
 
     system: str

@@ -27,15 +27,10 @@ _LONGEST_PAUSE_S = 10.0
 _CHECK_S = 1.0
 
 
-def start_forward(
-    cluster: str, login: Login, dashboard_port: int, preferred_port: int = PREFERRED_PORT
-) -> ForwardState:
-    """Start the background process; it listens at once, and connects as soon as it can."""
-    # Bound here and handed over, so that nobody else can take it in between.
-    listening = _listen(preferred_port)
-    port = listening.getsockname()[1]
+def start_forward(cluster: str, login: Login, dashboard_port: int, preferred_port: int) -> ForwardState:
+    """Start the background process, for the preferred port here or, where that is taken, any other."""
+    port = _free_port(preferred_port)
     settings = {"cluster": cluster, "login": _to_json(login), "dashboard_port": dashboard_port, "port": port}
-    listening.close()
     process = subprocess.Popen(
         [sys.executable, "-m", "ray_remote_nni.cluster.forward", cluster],
         stdin=subprocess.PIPE,

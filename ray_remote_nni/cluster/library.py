@@ -8,21 +8,22 @@ import tarfile
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 import ray_remote_nni
 from ray_remote_nni.cluster.transport import Transport, call_python
 
+#: What only the client runs: it may change without a cluster having to start anew.
+_CLIENT_ONLY = ("__main__", "cli/", "config/", "views/")
 _INSTALL = Path(__file__).parent / "remote/install.py"
 
 
 @cache
 def our_library() -> tuple[str, bytes]:
-    """Return the folder's name and the compressed archive of this package's source."""
+    """Return the folder's name and the compressed archive of the rooms of this package that machines need."""
     package = Path(ray_remote_nni.__file__).parent
     files = sorted(
-        file
-        for file in package.rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts and file.suffix in (".py", ".typed")
+        file for file in package.rglob("*.py") if not str(file.relative_to(package)).startswith(_CLIENT_ONLY)
     )
     return pack("ray-nni", ((f"ray_remote_nni/{file.relative_to(package)}", file) for file in files))
 
@@ -43,6 +44,6 @@ def pack(prefix: str, files: Iterable[tuple[str, Path]]) -> tuple[str, bytes]:
     return f"{prefix}-{digest.hexdigest()[:16]}", buffer.getvalue()
 
 
-async def install(transport: Transport, python: str, name: str, archive: bytes, kind: str = "lib") -> None:
+async def install(transport: Transport, python: str, name: str, archive: IO[bytes], kind: str = "lib") -> None:
     """Unpack an archive into ~/.ray-nni/KIND/NAME on a machine, whole or not at all; KIND is lib or code."""
     await call_python(transport, python, _INSTALL, {"kind": kind, "name": name}, archive)

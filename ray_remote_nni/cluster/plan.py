@@ -153,11 +153,13 @@ def node_address(host: str, known: MachineFacts) -> str:
     """Return the address by which the other machines reach this one.
 
     What the configuration says, if that is an address of the machine; else the one at which SSH arrived; else the
-    machine's own first. A forwarded port on this loopback thus does not mislead.
+    machine's own first. A forwarded port on this loopback thus does not mislead. Without SSH there are no others.
     """
+    if not known.ssh_address:
+        return "127.0.0.1"
     if host in known.addresses:
         return host
-    if known.ssh_address and not ipaddress.ip_address(known.ssh_address).is_loopback:
+    if not ipaddress.ip_address(known.ssh_address).is_loopback:
         return known.ssh_address
     return known.addresses[0] if known.addresses else "127.0.0.1"
 

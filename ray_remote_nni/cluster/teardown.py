@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from ray_remote_nni.cluster.library import install, our_library
 from ray_remote_nni.cluster.node import stop_node
-from ray_remote_nni.cluster.request import RequestedMachine
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.together import on_all
 from ray_remote_nni.cluster.transport import Transport
@@ -22,7 +22,7 @@ _FORWARD_PATIENCE_S = 3.0
 
 async def take_down(
     state: ClusterState,
-    machines: list[tuple[MachineState, RequestedMachine]],
+    connect: Callable[[MachineState], Awaitable[Transport]],
     report: Callable[[str, str], None],
     *,
     force: bool = False,
@@ -37,16 +37,20 @@ async def take_down(
     if state.forward is not None:
         stop_forward(state)
     try:
-        await on_all(_connect_and_stop(node, machine, report) for node, machine in machines)
+        await on_all(_connect_and_stop(node, connect, report) for node in state.machines)
     except ClusterError:
         if not force:
             raise
     state.forget()
 
 
-async def _connect_and_stop(node: MachineState, machine: RequestedMachine, report: Callable[[str, str], None]) -> None:
+async def _connect_and_stop(
+    node: MachineState,
+    connect: Callable[[MachineState], Awaitable[Transport]],
+    report: Callable[[str, str], None],
+) -> None:
     try:
-        connection = await machine.connect()
+        connection = await connect(node)
         try:
             await stop_machine(connection, node, report)
         finally:
@@ -60,7 +64,7 @@ async def stop_machine(connection: Transport, node: MachineState, report: Callab
     """Stop one node over an open connection."""
     name, archive = our_library()
     library = f"{node.home}/.ray-nni/lib/{name}"
-    await install(connection, node.python, name, archive)
+    await install(connection, node.python, name, io.BytesIO(archive))
     swept = await stop_node(connection, node.python, library, node.directory, node.temp_dir)
     report(node.host, f"stopped, {len(swept)} lost processes swept up" if swept else "stopped")
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from ray_remote_nni.errors import MachineError
 
@@ -79,7 +79,7 @@ async def run_shell(transport: Transport, script: str) -> str:
 
 
 async def call_python(
-    transport: Transport, python: str, module: Path, arguments: dict[str, Any], data: bytes = b""
+    transport: Transport, python: str, module: Path, arguments: dict[str, Any], data: IO[bytes]
 ) -> Any:
     """Run a module of ours on a machine that need not have it, and return what its `main` returns.
 
@@ -96,7 +96,8 @@ async def call_python(
     loader = "import sys; r = sys.stdin.buffer; exec(r.read(int(r.readline())))"
     async with transport.run(f"exec {quote(python)} -E -c {quote(loader)}") as stream:
         await stream.write(f"{len(encoded)}\n".encode() + encoded)
-        await stream.write(data)
+        while part := data.read(2**18):
+            await stream.write(part)
         stream.write_eof()
         output = await _read_all(stream)
         code, errors = await stream.wait()

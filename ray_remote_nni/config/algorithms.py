@@ -25,8 +25,12 @@ _NNI_TUNERS = (
     "Metis",
     "GP",
     "SMAC",
+    "MetisTuner",
+    "GPTuner",
     "PBTTuner",
+    "PPOTuner",
     "DNGOTuner",
+    "NetworkMorphism",
 )
 
 _NNI_ASSESSORS = ("Medianstop", "Curvefitting")
@@ -43,11 +47,12 @@ def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tupl
     if tuner.name is None:
         return tuner, [source.problem(path, "it names no algorithm", "Add its name, such as name: TPE")]
     name = _spelled(tuner.name, SUPPORTED_TUNERS)
-    if name is None:
-        return tuner, [_unsupported(source, tuner.name, (*path, "name"))]
+    problems = [] if name else [_unsupported(source, tuner.name, (*path, "name"))]
+    if name is None and nearest(tuner.name, _NNI_TUNERS) not in SUPPORTED_TUNERS:
+        return tuner, problems
     checker = _ArgumentChecker(source)
     arguments = checker.tpe_arguments((*path, "classArgs"))
-    return tuner.model_copy(update={"name": name, "class_args": arguments}), checker.problems
+    return tuner.model_copy(update={"name": name, "class_args": arguments}), problems + checker.problems
 
 
 def check_assessor(source: Source, assessor: AlgorithmConfig, path: FieldPath) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""From located values to a model: matches names as NNI does, and turns every refusal into a problem with a place."""
+"""From located values, their names corrected, to a model: every refusal becomes a problem with a place."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from ray_remote_nni.config.hints import hint_for_unknown
 from ray_remote_nni.config.located import (
-    Entry,
     LocatedDict,
     LocatedList,
     LocatedScalar,
@@ -23,7 +21,7 @@ from ray_remote_nni.config.located import (
     is_null,
     to_plain,
 )
-from ray_remote_nni.config.names import FieldPath, fold
+from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import Refused
 
@@ -60,12 +58,12 @@ class Builder:
             return None
         values: dict[str, Any] = {}
         failed: set[str] = set()
-        by_name = {fold(str(info.alias)): name for name, info in model.model_fields.items()}
-        for name, entry in self._known_entries(model, node, path, by_name):
-            info = model.model_fields[name]
+        names = {str(info.alias): name for name, info in model.model_fields.items()}
+        for entry in node.entries:
+            name = names[entry.key]
             if is_null(entry.value) or (ready is not None and name in ready):
                 continue
-            value = self._value(info.annotation, entry.value, (*path, str(info.alias)))
+            value = self._value(model.model_fields[name].annotation, entry.value, (*path, entry.key))
             if value is _FAILED:
                 failed.add(name)
             else:
@@ -76,24 +74,6 @@ class Builder:
             else:
                 values[name] = value
         return self._validate(model, values, failed, path)
-
-    def _known_entries(
-        self, model: type[BaseModel], node: LocatedDict, path: FieldPath, by_name: dict[str, str]
-    ) -> list[tuple[str, Entry]]:
-        """Field names with their entries; a key that is no field, or a field's second one, is a problem."""
-        known: dict[str, Entry] = {}
-        for entry in node.entries:
-            name = by_name.get(fold(entry.key))
-            if name is None:
-                message, remedy = hint_for_unknown(entry.key, model, path)
-                self.problems.append(self.source.problem((*path, entry.key), message, remedy, mark=entry.mark))
-            elif name in known:
-                first = known[name]
-                message = f"this is the same field as {first.key} in line {first.mark.line}"
-                self.problems.append(self.source.problem((*path, entry.key), message, "Keep one", mark=entry.mark))
-            else:
-                known[name] = entry
-        return list(known.items())
 
     def _value(self, annotation: Any, node: Node, path: FieldPath) -> Any:
         leaves = _leaves(annotation)

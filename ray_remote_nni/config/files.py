@@ -16,6 +16,9 @@ from ray_remote_nni.config.text_file import Unreadable, read_text
 from ray_remote_nni.config.values import resolve_path
 from ray_remote_nni.config.yaml_source import Unparsable, parse_yaml
 
+# NNI's default. To name it is not to say more than to name none.
+DEFAULT_KEY_FILE = "~/.ssh/id_rsa"
+
 
 def check_files(source: Source, base: Path) -> list[Problem]:
     """A problem for each key file, code directory and algorithm directory that is not there.
@@ -44,11 +47,13 @@ def _check_key_files(source: Source, base: Path) -> list[Problem]:
         path = ("trainingService", "machineList", index, "sshKeyFile")
         name = text_of(machine.given("host")) or f"machine {index + 1}"
         key = resolve_path(text, base)
-        if not key.is_file():
+        if not key.is_file() and key == resolve_path(DEFAULT_KEY_FILE, base):
+            message = f"{name}: there is no key file {key}, so your SSH agent and your other keys will be tried"
+            problems.append(source.problem(path, message, "Name the key that this machine knows", level="warning"))
+        elif not key.is_file():
             message = f"{name}: there is no key file {key}"
-            problems.append(
-                source.problem(path, message, "Name the private key, or remove the line to use the default")
-            )
+            remedy = "Name the private key, or remove the line to try your SSH agent and your usual keys"
+            problems.append(source.problem(path, message, remedy))
         elif not os.access(key, os.R_OK):
             message = f"{name}: the key file {key} cannot be read"
             problems.append(source.problem(path, message, f"Make it readable for yourself: chmod 600 {key}"))

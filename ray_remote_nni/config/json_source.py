@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import json.scanner
 import re
 from bisect import bisect_right
-from json.decoder import scanstring
 
 from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, LocatedScalar, Mark, Node
-from ray_remote_nni.config.yaml_source import Flaw, Unparsable
+from ray_remote_nni.config.yaml_source import MAX_DEPTH, TOO_DEEP, Flaw, Unparsable
 
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SPACE = re.compile(r"[ \t\n\r]*")
 _WORD = re.compile(r"[^\s,:\]}]+")
 
@@ -25,7 +24,7 @@ def parse_json(text: str) -> Node:
         flaw = Flaw(Mark(error.lineno, error.colno), f"broken JSON: {error.msg.lower()}")
         raise Unparsable([flaw]) from error
     except RecursionError as error:
-        raise Unparsable([Flaw(Mark(1, 1), "the values are nested too deeply to be read")]) from error
+        raise Unparsable([TOO_DEEP]) from error
     if walker.flaws:
         raise Unparsable(walker.flaws)
     return node
@@ -37,18 +36,22 @@ class _Walker:
     def __init__(self, text: str) -> None:
         self.flaws: list[Flaw] = []
         self._text = text
+        self._depth = 0
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def value(self, position: int) -> tuple[Node, int]:
         """The value that starts at or after `position`, and where it ends."""
         start = self._skip(position)
         first = self._text[start]
-        if first == "{":
-            return self._object(start)
-        if first == "[":
-            return self._array(start)
+        if first in "{[":
+            self._depth += 1
+            if self._depth > MAX_DEPTH:
+                raise RecursionError
+            result = self._object(start) if first == "{" else self._array(start)
+            self._depth -= 1
+            return result
         if first == '"':
-            content, end = scanstring(self._text, start + 1, True)
+            content, end = self._string(start)
             return LocatedScalar(content, content, False, self._mark(start)), end
         word = _WORD.match(self._text, start)
         assert word is not None
@@ -61,7 +64,7 @@ class _Walker:
             if self._text[position] == ",":
                 position = self._skip(position + 1)
             mark = self._mark(position)
-            key, position = scanstring(self._text, position + 1, True)
+            key, position = self._string(position)
             value, position = self.value(self._skip(position) + 1)
             if key in entries:
                 message = f"this key is there twice, first in line {entries[key].mark.line}"
@@ -80,6 +83,11 @@ class _Walker:
             items.append(item)
             position = self._skip(position)
         return LocatedList(tuple(items), self._mark(start)), position + 1
+
+    def _string(self, start: int) -> tuple[str, int]:
+        match = _STRING.match(self._text, start)
+        assert match is not None
+        return str(json.loads(match.group())), match.end()
 
     def _skip(self, position: int) -> int:
         match = _SPACE.match(self._text, position)

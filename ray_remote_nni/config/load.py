@@ -12,11 +12,13 @@ from ray_remote_nni.config.algorithms import check_assessor, check_tuner
 from ray_remote_nni.config.build import Builder
 from ray_remote_nni.config.environment import substitute
 from ray_remote_nni.config.files import check_files, load_search_space
+from ray_remote_nni.config.legacy import convert_v1, is_v1
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, MachineConfig, RemoteConfig
 from ray_remote_nni.config.normalise import normalise
 from ray_remote_nni.config.problems import ConfigInvalid, Problem, in_reading_order
 from ray_remote_nni.config.service import build_service, check_service
+from ray_remote_nni.config.spelling import correct_names
 from ray_remote_nni.config.text_file import Unreadable, read_text
 from ray_remote_nni.config.unused import unused_warnings
 from ray_remote_nni.config.yaml_source import Unparsable, parse_yaml
@@ -36,9 +38,11 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedCo
     source = read_source(path)
     base = path.absolute().parent
     source, unset = substitute(source, environ)
-    source, problems = normalise(source)
-    experiment, more = _build(source, base)
-    problems += more
+    source, dropped = convert_v1(source) if is_v1(source.root) else (source, [])
+    source, misspelt = correct_names(source)
+    source, doubled = normalise(source)
+    experiment, problems = _build(source, base)
+    problems += dropped + misspelt + doubled
     # What is wrong with a value whose variable is not set is that variable, whatever else it seems to be.
     places = {(problem.line, problem.column) for problem in unset}
     problems = [problem for problem in problems if (problem.line, problem.column) not in places] + unset
@@ -99,7 +103,7 @@ def _settled(experiment: ExperimentConfig, source: Source) -> ExperimentConfig:
         update["log_level"] = "debug"
     service = experiment.training_service
     if isinstance(service, RemoteConfig):
-        machines = tuple(map(_without_unused_key, service.machine_list))
+        machines = tuple(map(_with_settled_key, service.machine_list))
         update["training_service"] = service.model_copy(update={"machine_list": machines})
     environment = source.find(("ray", "trialEnvironment"))
     if isinstance(environment, LocatedDict):
@@ -112,6 +116,9 @@ def _settled(experiment: ExperimentConfig, source: Source) -> ExperimentConfig:
     return experiment.model_copy(update=update)
 
 
-def _without_unused_key(machine: MachineConfig) -> MachineConfig:
-    # NNI prefers the password, and lets the key file be a path that leads nowhere.
-    return machine if machine.password is None else machine.model_copy(update={"ssh_key_file": None})
+def _with_settled_key(machine: MachineConfig) -> MachineConfig:
+    """Without a key file where there is a password, which NNI prefers, or where NNI's default does not exist."""
+    key = machine.ssh_key_file
+    if key is None or (machine.password is None and key.is_file()):
+        return machine
+    return machine.model_copy(update={"ssh_key_file": None})

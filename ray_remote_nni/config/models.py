@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
@@ -30,6 +31,7 @@ LogLevel = Annotated[
     Literal["trace", "debug", "info", "warning", "error", "fatal"],
     one_of("trace", "debug", "info", "warning", "error", "fatal"),
 ]
+ExperimentType = Annotated[Literal["hpo"], one_of("hpo")]
 StorageType = Annotated[Literal["NFS", "AzureBlob"], one_of("NFS", "AzureBlob")]
 Mounting = Annotated[Literal["usermount", "nnimount", "nomount"], one_of("usermount", "nnimount", "nomount")]
 Bootstrap = Annotated[Literal["auto", "always", "never"], one_of("auto", "always", "never")]
@@ -114,6 +116,7 @@ class SharedStorageConfig(_Model):
     storage_account_name: Text | None = None
     storage_account_key: Secret | None = None
     container_name: Text | None = None
+    resource_group_name: Text | None = None
 
 
 class RayConfig(_Model):
@@ -154,7 +157,7 @@ class ExperimentConfig(_Model):
     """
 
     experiment_name: Annotated[Text | None, Field(description="A name for people")] = None
-    experiment_type: Literal["hpo"] = "hpo"
+    experiment_type: Annotated[ExperimentType, Field(description="The only type that there is here")] = "hpo"
     search_space_file: Annotated[FilePath | None, Field(description="JSON or YAML file of the search space")] = None
     search_space: Annotated[dict[str, Any], Field(description="The search space itself")] = {}
     trial_command: Annotated[Text, Field(description="Shell command of a trial", examples=["python3 train.py"])]
@@ -192,3 +195,12 @@ class ExperimentConfig(_Model):
         if self.ray.trial_environment:
             public["ray"]["trialEnvironment"] = self.ray.public_environment
         return public
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation names, as such, in a union or in a tuple."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, types.UnionType, tuple) or hasattr(annotation, "__metadata__"):
+        return [model for part in get_args(annotation) for model in models_in(part)]
+    return []

@@ -9,7 +9,7 @@ from ray_remote_nni.config.names import FieldPath, fold
 from ray_remote_nni.config.problems import Problem
 
 # NNI takes these at the top level and in trainingService, where they win.
-_SHORTCUTS = ("trialCommand", "trialCodeDirectory", "trialGpuNumber", "nniManagerIp", "debug")
+SHORTCUTS = ("trialCommand", "trialCodeDirectory", "trialGpuNumber", "nniManagerIp", "debug")
 
 
 def normalise(source: Source) -> tuple[Source, list[Problem]]:
@@ -27,14 +27,8 @@ def _advisor(source: Source, problems: list[Problem]) -> Source:
     if source.root.given("advisor") is None:
         return replace(source, root=source.root.without("advisor"))
     if source.root.given("tuner") is not None:
-        problems.append(
-            source.problem(
-                ("advisor",),
-                "advisor is an old name for tuner, and there is a tuner too",
-                "Keep one",
-                mark=advisor.mark,
-            )
-        )
+        message = "advisor is an old name for tuner, and there is a tuner too"
+        problems.append(source.problem(("advisor",), message, "Keep one", mark=advisor.mark))
         return replace(source, root=source.root.without("advisor"))
     root = source.root.without("tuner", "advisor").extended([replace(advisor, key="tuner")])
     return _renamed(replace(source, root=root), ("tuner",), advisor.key)
@@ -60,7 +54,7 @@ def _shortcuts(source: Source, problems: list[Problem]) -> Source:
     service = source.root.given("trainingService")
     if not isinstance(service, LocatedDict):
         return source
-    for name in _SHORTCUTS:
+    for name in SHORTCUTS:
         inner = service.get(name)
         if inner is None:
             continue

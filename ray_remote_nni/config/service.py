@@ -5,7 +5,7 @@ from __future__ import annotations
 from ray_remote_nni.config.build import Builder
 from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, describe
 from ray_remote_nni.config.models import LocalConfig, RemoteConfig
-from ray_remote_nni.config.names import fold, nearest
+from ray_remote_nni.config.names import FieldPath, fold, nearest
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import whole_number
 
@@ -87,7 +87,7 @@ def _check_sharing(source: Source, service: LocatedDict, machines: Node | None) 
     gpus = source.root.given("trialGpuNumber")
     if gpus is not None and (not isinstance(gpus, LocatedScalar) or whole_number(gpus.value) != 0):
         return []
-    places = [(PATH, service)]
+    places: list[tuple[FieldPath, LocatedDict]] = [(PATH, service)]
     if isinstance(machines, LocatedList):
         places += [((*_MACHINES, i), item) for i, item in enumerate(machines.items) if isinstance(item, LocatedDict)]
     problems = []

@@ -55,7 +55,6 @@ _POINTLESS = (
     Unused(("nniManagerIp",), "it has no effect here: machines never connect back to this one"),
     Unused(("sharedStorage",), "it has no effect here: code and results travel over SSH"),
     Unused(("trainingService", "reuseMode"), "it has no effect here: a trial's start costs little anyway"),
-    Unused(("experimentType",), "it has no effect: there are only HPO experiments here", ("hpo",)),
 )
 
 

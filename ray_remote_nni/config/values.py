@@ -69,29 +69,27 @@ def _whole(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
 
 def parse_duration_s(value: Any) -> float:
     """Seconds, rounded up, of a number or of a text like "1.5h" (d, h, m, s; any case). Raises Refused."""
-    return _quantity(value, _TIME_UNITS_S, 's, a number with d, h, m or s ("90s", "1.5h"), or a number of seconds')
+    accepted = 'a time above zero: a number of seconds, or a text with d, h, m or s ("90s", "1.5h")'
+    return float(_quantity(value, _TIME_UNITS_S, "s", accepted))
 
 
 def parse_size_bytes(value: Any) -> int:
     """Bytes, rounded up, of a number or of a text like "4gb". Raises Refused."""
-    return int(_quantity(value, _SIZE_UNITS, 'b, a number with tb, gb, mb, kb or b ("4gb"), or a number of bytes'))
+    accepted = 'a size above zero: a number of bytes, or a text with tb, gb, mb, kb or b ("4gb")'
+    return _quantity(value, _SIZE_UNITS, "b", accepted)
 
 
-def _quantity(value: Any, units: dict[str, int], described: str) -> float:
-    default_unit, accepted = described.split(", ", 1)
-    refused = Refused(f"{accepted}, above zero")
+def _quantity(value: Any, units: dict[str, int], default_unit: str, accepted: str) -> int:
+    amount = math.nan
     if isinstance(value, str):
         match = _QUANTITY.fullmatch(value.strip().lower())
-        if match is None or (match.group(2) or default_unit) not in units:
-            raise refused
-        amount: float = float(match.group(1)) * units[match.group(2) or default_unit]
+        if match is not None and (match.group(2) or default_unit) in units:
+            amount = float(match.group(1)) * units[match.group(2) or default_unit]
     elif isinstance(value, int | float) and not isinstance(value, bool):
         amount = value
-    else:
-        raise refused
     if not math.isfinite(amount) or amount <= 0:
-        raise refused
-    return float(math.ceil(amount))
+        raise Refused(accepted)
+    return math.ceil(amount)
 
 
 def parse_gpu_indices(value: Any) -> tuple[int, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import yaml
 
@@ -10,6 +12,8 @@ from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, Locat
 
 # An alias may be used again and again, and ten lines of them can stand for a billion values.
 MAX_VALUES = 1_000_000
+# Python's stack limits what can be walked; no experiment comes near.
+MAX_DEPTH = 200
 
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {_TAG + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "value")}
@@ -23,6 +27,9 @@ class Flaw:
     message: str
     remedy: str | None = None
     field: str = ""
+
+
+TOO_DEEP = Flaw(Mark(1, 1), f"lists and mappings are nested more than {MAX_DEPTH} deep", "Check the brackets")
 
 
 class Unparsable(Exception):
@@ -47,7 +54,7 @@ def parse_yaml(text: str) -> Node | None:
     except yaml.reader.ReaderError as error:
         raise Unparsable([_explain_character(error, text)]) from error
     except RecursionError as error:
-        raise Unparsable([Flaw(Mark(1, 1), "the values are nested too deeply to be read")]) from error
+        raise Unparsable([TOO_DEEP]) from error
     if reader.flaws:
         raise Unparsable(reader.flaws)
     return node
@@ -56,12 +63,20 @@ def parse_yaml(text: str) -> Node | None:
 def resolve_plain(text: str) -> str | int | float | bool | None:
     """The value that YAML gives to this text where it stands without quotes."""
     loader = yaml.SafeLoader("")
-    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     node = yaml.ScalarNode(tag, text)
     try:
         return _scalar_value(loader, node)
     except (yaml.YAMLError, ValueError, OverflowError):
         return text
+
+
+class _Measured(NamedTuple):
+    """A value; how many values it stands for with all its aliases written out, and how deep they go."""
+
+    node: Node
+    size: int
+    depth: int
 
 
 class _Reader:
@@ -70,49 +85,50 @@ class _Reader:
     def __init__(self, loader: yaml.SafeLoader) -> None:
         self.flaws: list[Flaw] = []
         self._loader = loader
-        self._done: dict[int, tuple[Node, int]] = {}
+        self._done: dict[int, _Measured] = {}
         self._open: set[int] = set()
-        self._too_large = False
 
     def convert(self, node: yaml.Node) -> Node:
-        return self._sized(node)[0]
+        root = self._measured(node)
+        if root.depth > MAX_DEPTH:
+            self.flaws.append(TOO_DEEP)
+        if root.size > MAX_VALUES:
+            flaw = Flaw(Mark(1, 1), f"its aliases stand for more than {MAX_VALUES:,} values", "Use fewer aliases")
+            self.flaws.append(flaw)
+        return root.node
 
-    def _sized(self, node: yaml.Node) -> tuple[Node, int]:
-        """The value, and how many values it stands for with all its aliases written out."""
+    def _measured(self, node: yaml.Node) -> _Measured:
         known = self._done.get(id(node))
         if known is not None:
             return known
         mark = _mark(node.start_mark)
         if id(node) in self._open:
             self.flaws.append(Flaw(mark, "this value contains itself through an alias", "Write it out"))
-            return LocatedScalar(None, "", True, mark), 1
+            return _leaf(LocatedScalar(None, "", True, mark))
         self._open.add(id(node))
-        result = self._build(node, mark)
+        measured = self._build(node, mark)
         self._open.discard(id(node))
-        if result[1] > MAX_VALUES and not self._too_large:
-            self._too_large = True
-            self.flaws.append(Flaw(mark, f"its aliases stand for more than {MAX_VALUES:,} values", "Use fewer aliases"))
-        self._done[id(node)] = result
-        return result
+        self._done[id(node)] = measured
+        return measured
 
-    def _build(self, node: yaml.Node, mark: Mark) -> tuple[Node, int]:
+    def _build(self, node: yaml.Node, mark: Mark) -> _Measured:
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
-            entries = self._entries(node)
-            values = [self._sized(value) for _, _, value in entries]
-            located = tuple(Entry(key, at, value) for (key, at, _), (value, _) in zip(entries, values, strict=True))
-            return LocatedDict(located, mark), 1 + sum(size for _, size in values)
+            keys = self._entries(node)
+            parts = [self._measured(value) for _, _, value in keys]
+            entries = (Entry(key, at, part.node) for (key, at, _), part in zip(keys, parts, strict=True))
+            return _whole(LocatedDict(tuple(entries), mark), parts)
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
-            values = [self._sized(item) for item in node.value]
-            return LocatedList(tuple(value for value, _ in values), mark), 1 + sum(size for _, size in values)
+            parts = [self._measured(item) for item in node.value]
+            return _whole(LocatedList(tuple(part.node for part in parts), mark), parts)
         if isinstance(node, yaml.ScalarNode) and node.tag in _SCALAR_TAGS:
             try:
                 value = _scalar_value(self._loader, node)
             except (yaml.YAMLError, ValueError, OverflowError):
                 value = node.value
                 self.flaws.append(Flaw(mark, "this value does not fit its type", "Put it in quotes"))
-            return LocatedScalar(value, node.value, node.style is None, mark), 1
+            return _leaf(LocatedScalar(value, node.value, node.style is None, mark))
         self.flaws.append(_tag_flaw(mark))
-        return LocatedScalar(None, "", True, mark), 1
+        return _leaf(LocatedScalar(None, "", True, mark))
 
     def _entries(self, node: yaml.MappingNode) -> list[tuple[str, Mark, yaml.Node]]:
         """Keys with their values: the mapping's own, then those merged in with `<<` that it lacks."""
@@ -149,6 +165,14 @@ class _Reader:
         return mappings
 
 
+def _leaf(node: Node) -> _Measured:
+    return _Measured(node, 1, 1)
+
+
+def _whole(node: Node, parts: list[_Measured]) -> _Measured:
+    return _Measured(node, 1 + sum(part.size for part in parts), 1 + max((part.depth for part in parts), default=0))
+
+
 def _scalar_value(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str | int | float | bool | None:
     if node.tag in (_TAG + "timestamp", _TAG + "value"):
         # JSON, in which every parameter travels, knows no dates: such a value is its text.
@@ -174,6 +198,9 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> Flaw:
     line = text.splitlines()[mark.line - 1] if mark.line <= len(text.splitlines()) else ""
     if "'\\t'" in problem or line[: mark.column].strip(" ").startswith("\t"):
         return Flaw(mark, "a tab stands where YAML wants spaces", "Indent with spaces only")
+    if re.search(r"\$\{[A-Za-z_0-9]*(:-)?$", line[: mark.column]):
+        message = "a ${...} inside [ ] or { } must be in quotes, since { starts a mapping there"
+        return Flaw(mark, message, 'Put the value in double quotes: "${NAME}"')
     if "undefined alias" in problem:
         return Flaw(
             mark, "a value that starts with * is a YAML alias, and there is none of this name", "Put it in quotes"

@@ -21,6 +21,8 @@ from ray_remote_nni.guard.processes import child_pids, descendants, environment_
 DAEMONS = "daemons"
 #: Time between SIGTERM and SIGKILL: with what it takes to notice, a tree is gone within 5 s.
 GRACE_S = 4.0
+#: The same for daemons, which have nothing to save.
+DAEMON_GRACE_S = 0.5
 _POLL_S = 0.05
 
 
@@ -44,6 +46,7 @@ class Settings:
 @dataclass
 class _Running(Tree):
     process: subprocess.Popen[bytes] | None = None
+    grace_s: float = GRACE_S
     ended: asyncio.Future[tuple[int, float]] = field(default_factory=asyncio.Future)
 
 
@@ -93,6 +96,7 @@ class Guard:
             stdout=log,
             stderr=log,
         )
+        tree.may_hide, tree.grace_s = False, DAEMON_GRACE_S
         code, _ = await tree.ended
         # The daemons lost their parent, the starting command, and so are our children now.
         self._daemons = set(child_pids(os.getpid()))
@@ -120,7 +124,7 @@ class Guard:
                 stderr=err,
                 start_new_session=True,
             )
-        tree = _Running(name=name, root=process.pid, may_hide=name != DAEMONS, process=process)
+        tree = _Running(name=name, root=process.pid, process=process)
         self._trees[name] = tree
         return tree
 
@@ -185,8 +189,8 @@ class Guard:
         await writer.drain()
 
     async def _end(self, tree: _Running) -> None:
-        """End a tree: SIGTERM, GRACE_S, SIGKILL, until nothing of it is left; return at once where nothing is."""
-        deadline = time.monotonic() + GRACE_S
+        """End a tree: SIGTERM, its grace, SIGKILL, until nothing of it is left; return at once where nothing is."""
+        deadline = time.monotonic() + tree.grace_s
         number = signal.SIGTERM
         told: set[int] = set()
         while True:

@@ -36,42 +36,41 @@ class RecordsMissing(NotFound):
 
 
 def connect_to_write(path: Path) -> sqlite3.Connection:
-    """Open an existing or new file for writing; the caller makes the transactions. Raises RecordsUnwritable."""
+    """Open an existing or new file for writing; the caller makes the transactions.
+
+    Raises RecordsUnwritable, or RecordsUnreadable where the file is something else.
+    """
+    connection: sqlite3.Connection | None = None
     try:
         connection = _connect(path, "mode=rwc")
-    except sqlite3.OperationalError as error:
-        raise RecordsUnwritable(path, error) from error
-    # Durable at each commit: what the driver acts on must survive the machine's power cut.
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
+        # Durable at each commit: what the driver acts on must survive the machine's power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+    except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise RecordsUnwritable(path, error) from error
+        raise RecordsUnreadable(path, f"is not an experiment's records: {error}.") from error
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """Open an existing file so that nothing can be changed through the connection.
 
     Beside a writer this is SQLite's `mode=ro`. A file that was left in the middle of a commit needs a repair first, so
-    a writable connection that only asks comes second; last the file as it lies, for a folder in which nothing may be
-    written. Raises RecordsMissing or RecordsUnreadable.
+    a writable connection that only asks comes second; last, unless a repair is due, the file as it lies, for a folder
+    in which nothing may be written. Raises RecordsMissing or RecordsUnreadable.
     """
     if not path.exists():
         raise RecordsMissing(path)
     cause: sqlite3.Error | None = None
-    for mode in ("mode=ro", "mode=rw", "immutable=1"):
-        connection = None
+    for mode in ("mode=ro", "mode=rw", *(() if _needs_repair(path) else ("immutable=1",))):
         try:
-            connection = _connect(path, mode)
-            connection.execute("PRAGMA query_only = 1")
-            check_version(connection, path)
-            return connection
+            return _open_to_read(path, mode)
         except sqlite3.OperationalError as error:
             cause = error
-        except RecordsUnreadable:
-            if connection is not None:
-                connection.close()
-            raise
-        if connection is not None:
-            connection.close()
-    raise RecordsUnreadable(path, f"cannot be read: {cause}.") from cause
+    why = "a writer was cut off, and its folder must be writable for the repair" if _needs_repair(path) else f"{cause}"
+    raise RecordsUnreadable(path, f"cannot be read: {why}.") from cause
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
@@ -118,6 +117,22 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
 def newest_rev(connection: sqlite3.Connection) -> int:
     """Return the newest revision in the file."""
     return int(connection.execute(LAST_REV).fetchone()[0])
+
+
+def _open_to_read(path: Path, mode: str) -> sqlite3.Connection:
+    connection = _connect(path, mode)
+    try:
+        connection.execute("PRAGMA query_only = 1")
+        check_version(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _needs_repair(path: Path) -> bool:
+    leftovers = (path.with_name(path.name + suffix) for suffix in ("-journal", "-wal"))
+    return any(leftover.exists() and leftover.stat().st_size for leftover in leftovers)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -14,15 +14,15 @@ def encode_number(value: float | None) -> float | str | None:
 
     SQLite would turn NaN into NULL, and refuses integers beyond 64 bits, which become floats here.
     """
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
     if isinstance(value, int):
         if -_INT64 <= value < _INT64:
             return int(value)
         try:
             value = float(value)
         except OverflowError:
-            value = math.copysign(math.inf, value)
+            value = math.inf if value > 0 else -math.inf
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):

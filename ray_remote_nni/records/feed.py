@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.errors import RayNniError
-from ray_remote_nni.records.changes import Change, last_rev, read_changes
+from ray_remote_nni.records.changes import Change, read_changes
 from ray_remote_nni.records.connection import connect_to_read
 from ray_remote_nni.records.driver import driver_alive
 from ray_remote_nni.records.reader import RecordReader
@@ -104,8 +104,13 @@ def _write(documents: Iterable[dict[str, Any]]) -> None:
 
 def _await(path: Path, pause: Callable[[float], bool]) -> None:
     deadline = time.monotonic() + FIRST_RECORDS_S
-    while last_rev(path) == 0 and time.monotonic() < deadline and pause(POLL_S):
-        pass
+    while time.monotonic() < deadline:
+        try:
+            connect_to_read(path).close()
+            return
+        except RayNniError:
+            if not pause(POLL_S):
+                return
 
 
 def _pause_while_somebody_listens() -> Callable[[float], bool]:

@@ -70,7 +70,6 @@ class RecordStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         store = cls(path)
         try:
-            _prefer_write_ahead(store._connection)
             with transaction(store._connection):
                 if has_tables(store._connection):
                     raise FileExistsError(f"{path}: there are records here already")
@@ -88,6 +87,8 @@ class RecordStore:
                     trial_concurrency=trial_concurrency,
                     seed=seed,
                 )
+            # Afterwards, so that there is no moment at which the file is more than empty and holds no tables.
+            _prefer_write_ahead(store._connection)
         except BaseException:
             store.close()
             raise

@@ -1,4 +1,4 @@
-"""The code of an experiment on a machine: a folder named after its content, fetched from the head where it is missing."""
+"""An experiment's code on a machine: a folder named after its content, fetched from the head where it is missing."""
 
 from __future__ import annotations
 

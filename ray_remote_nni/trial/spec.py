@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, Literal, Union
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Reported:
     """A metric that the trial reported: `kind` is NNI's PERIODICAL or FINAL, `value` whatever it sent."""
 
     sequence: int
-    kind: str
+    kind: Literal["PERIODICAL", "FINAL"]
     value: Any
     time: float
 

@@ -48,5 +48,6 @@ def _fetch_code(name: str, head_node: str) -> Iterator[bytes]:
         "num_returns": "streaming",
         "_generator_backpressure_num_objects": 4,
     }
-    for chunk in send_code.options(**options).remote(name):
+    chunks: Any = send_code.options(**options).remote(name)
+    for chunk in chunks:
         yield ray.get(chunk)

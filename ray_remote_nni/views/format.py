@@ -8,22 +8,26 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_ESCAPE_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, cursor movements
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links
+    r"|\x1b[ -/]*[0-~]"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def duration(seconds: float | None) -> str:
-    """Return "0.4 s", "42 s", "12 min 04 s", "1 h 03 min" or "2 d 05 h"; a dash for None."""
+    """Return "0.04 s", "4.2 s", "42 s", "12 min 04 s", "1 h 03 min" or "2 d 05 h"; a dash for None."""
     if seconds is None:
         return "–"
     seconds = max(0.0, seconds)
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
     return whole_duration(seconds)
 
 
 def whole_duration(seconds: float) -> str:
-    """Return a duration as `duration` does, without tenths: for a clock that ticks."""
+    """Return a duration as `duration` does, without fractions: for a clock that ticks."""
     whole = max(0, round(seconds))
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if minutes == 0:

@@ -17,3 +17,9 @@ def show(console: Console, content: RenderableType) -> None:
     for line in console.render_lines(content, wide, pad=False):
         text = "".join(segment.text for segment in line).rstrip()
         console.out(text, highlight=False)
+
+
+def fits(console: Console, content: RenderableType) -> bool:
+    """Tell whether `show` prints this without breaking or cutting its lines."""
+    wide = console.options.update(width=UNBROKEN_WIDTH)
+    return not console.is_terminal or console.measure(content, options=wide).maximum <= console.width

@@ -43,7 +43,7 @@ def next_steps(
     """Print the commands for everything else, for the eye, so on stderr; `directory` is where the records are kept."""
     commands = [
         (f"ray-nni trials {experiment_id}", "every trial"),
-        (f"ray-nni export {experiment_id} -t csv -f {experiment_id}.csv", "parameters and results as a table"),
+        (f"ray-nni export {experiment_id} -t csv -f {experiment_id}.csv", "results as a table"),
     ]
     if best_trial_id is not None:
         logs = (f"ray-nni logs {best_trial_id} --experiment {experiment_id}", "what the best trial printed")
@@ -78,7 +78,7 @@ def _outcome(snapshot: Snapshot, now: float) -> Text:
         text.append(f" ({one_line(experiment.name)})")
     text.append(" is ")
     text.append_text(experiment_status_text(experiment.status))
-    text.append(f" after {whole_duration(elapsed_s(snapshot, now))}: ")
+    text.append(f" {'after' if experiment.ended else 'for'} {whole_duration(elapsed_s(snapshot, now))}: ", "default")
     text.append_text(counts_text(snapshot.counts) if snapshot.counts else Text("no trial"))
     return text
 
@@ -89,7 +89,7 @@ def _last_failure(reader: RecordReader) -> TrialRecord | None:
 
 
 def _failure(trial: TrialRecord) -> Text:
-    text = Text.assemble(("Failed ", "bold red"), f"last: {trial_title(trial)}")
+    text = Text.assemble(("Last failure: ", "bold red"), trial_title(trial))
     if trial.exit_code is not None:
         text.append(f", exit code {trial.exit_code}")
     if trial.error:

@@ -23,7 +23,7 @@ from ray_remote_nni.views.format import (
     whole_duration,
 )
 from ray_remote_nni.views.notices import notice_block
-from ray_remote_nni.views.output import show
+from ray_remote_nni.views.output import fits, show
 from ray_remote_nni.views.snapshot import elapsed_s, take_snapshot
 from ray_remote_nni.views.states import counts_text, experiment_status_text, trial_status_text
 from ray_remote_nni.views.summary import best_trial
@@ -45,9 +45,11 @@ def print_trials(console: Console, trials: Sequence[TrialRecord], now: float | N
     names = list(dict.fromkeys(name for parameters in flat for name in parameters))
     cells = [[number(parameters[name]) if name in parameters else "" for name in names] for parameters in flat]
     table = _trials(trials, now, names, cells)
-    if console.is_terminal and console.measure(table).maximum > console.width:
+    if not fits(console, table):
         lines = [[parameters_line(trial.parameters)] for trial in trials]
-        table = _trials(trials, now, ["parameters"], lines)
+        table = _trials(trials, now, ["parameters"], lines, machine_width=max(15, console.width // 6))
+        table.expand = True
+        table.columns[-1].ratio = 1
     show(console, table)
 
 
@@ -59,7 +61,7 @@ def print_experiment(console: Console, reader: RecordReader, now: float | None =
         machines = reader.machines()
     experiment, config = snapshot.experiment, snapshot.experiment.config
     state = experiment_status_text(experiment.status)
-    state.append(f" {'for' if not experiment.ended else 'after'} {whole_duration(elapsed_s(snapshot, now))}")
+    state.append(f" {'after' if experiment.ended else 'for'} {whole_duration(elapsed_s(snapshot, now))}", "default")
     trials = counts_text(snapshot.counts)
     if experiment.max_trial_number is not None:
         trials.append(f" ({snapshot.ended} of {experiment.max_trial_number} ended)", style="default")
@@ -116,8 +118,10 @@ def _clusters(clusters: Sequence[Mapping[str, Any]]) -> Table:
 
 def _experiments(experiments: Sequence[Mapping[str, Any]]) -> Table:
     table = _table()
-    for name in ("experiment", "name", "status", "started", "trials"):
-        table.add_column(name, overflow="fold")
+    table.add_column("experiment", no_wrap=True)
+    table.add_column("name", overflow="fold")
+    for name in ("status", "started", "trials"):
+        table.add_column(name, no_wrap=True)
     table.add_column("best", justify="right", no_wrap=True)
     for experiment in experiments:
         best = experiment["best"]
@@ -125,18 +129,25 @@ def _experiments(experiments: Sequence[Mapping[str, Any]]) -> Table:
             Text(str(experiment["experiment"])),
             Text(one_line(experiment["name"] or "")),
             experiment_status_text(experiment["status"]),
-            Text(_moment(parse_time(experiment["startTime"]))),
-            counts_text(experiment["trials"]),
+            Text(_moment(parse_time(experiment["startTime"]))[:16]),
+            _few_counts(experiment["trials"]),
             Text(number(None if best is None else best["value"])),
         )
     return table
 
 
-def _trials(trials: Sequence[TrialRecord], now: float, names: list[str], parameters: list[list[str]]) -> Table:
+def _trials(
+    trials: Sequence[TrialRecord],
+    now: float,
+    names: list[str],
+    parameters: list[list[str]],
+    machine_width: int | None = None,
+) -> Table:
     table = _table()
-    for name in ("#", "trial", "status", "value", "time", "machine"):
+    for name in ("#", "trial", "status", "value", "time"):
         justify: JustifyMethod = "right" if name in ("#", "value", "time") else "left"
-        table.add_column(name, justify=justify, no_wrap=True, max_width=24, overflow="ellipsis")
+        table.add_column(name, justify=justify, no_wrap=True)
+    table.add_column("machine", no_wrap=True, overflow="ellipsis", max_width=machine_width)
     for name in names:
         table.add_column(Text(one_line(name)), no_wrap=True, overflow="ellipsis")
     for trial, values in zip(trials, parameters, strict=True):
@@ -150,6 +161,13 @@ def _trials(trials: Sequence[TrialRecord], now: float, names: list[str], paramet
             *(Text(one_line(value)) for value in values),
         )
     return table
+
+
+def _few_counts(counts: Mapping[str, int]) -> Text:
+    text = Text(str(sum(counts.values())))
+    if counts.get("FAILED"):
+        text.append(f", {counts['FAILED']} failed", style="red")
+    return text
 
 
 def _table() -> Table:

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ray_remote_nni.tuner.space import Choice, Integer, Normal, Numbers, Parameter, SearchSpace, Uniform
 from ray_remote_nni.tuner.tpe.densities import fast_functions
 from ray_remote_nni.tuner.tpe.engine import (
-    adaptive_parzen_normal,
+    Apply,
     as_apply,
     build_posterior_wrapper,
     dfs,
     hyperopt,
     linear_forgetting_weights,
 )
-from ray_remote_nni.tuner.tpe.history import Split
 from ray_remote_nni.tuner.tpe.program import Program
 
 
@@ -59,6 +57,18 @@ def _by_name(family: str, label: str, log: bool, step: float | None, values: tup
     return getattr(hyperopt.hp, name)(label, *values, *(() if step is None else (step,)))
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What the good and the bad trials say of one parameter.
+
+    Of a numeric parameter: weights, means and widths of its mixture of normals (of its logarithm for log
+    forms). Of a choice: the indices of the values that the trials had, oldest trial first.
+    """
+
+    good: Any
+    bad: Any
+
+
 class HyperoptGraph:
     """Suggestions of hyperopt's prior and posterior."""
 
@@ -75,51 +85,54 @@ class HyperoptGraph:
         self._prior = Program(domain.s_idxs_vals, [domain.s_new_ids, domain.s_rng])
         _, _, posterior = build_posterior_wrapper(domain, prior_weight, gamma=0.25)
         output = as_apply(posterior)
-        # The nodes that would split the trials; their results are put in instead.
-        by_label = {_label(node): node for node in dfs(output) if node.name == "ap_split_trials"}
-        splits = [by_label[parameter.label] for parameter in self._parameters]
+        inputs = _estimate_nodes(dfs(output))
         self._posterior = Program(
             output,
-            [domain.s_new_ids, domain.s_rng, *splits],
+            [domain.s_new_ids, domain.s_rng, *(inputs[p.label, side] for p in self._parameters for side in (0, 1))],
             {
                 **(fast_functions() if functions is None else functions),
                 # hyperopt binds the forgetting as a default that its suggest cannot change.
-                "adaptive_parzen_normal": partial(adaptive_parzen_normal, LF=linear_forgetting),
                 "linear_forgetting_weights": lambda N, LF: linear_forgetting_weights(N, linear_forgetting),
             },
         )
 
     def draw(self, rng: np.random.Generator) -> Numbers:
         """Draw a configuration from the search space itself."""
-        return self._numbers(self._prior.run([[0], rng]), 0)
+        return self._numbers(self._prior.run([[0], rng]))
 
-    def suggest(
-        self, numbers: NDArray[np.float64], split: Split, n_candidates: int, rng: np.random.Generator
-    ) -> Numbers:
-        """Suggest a configuration as hyperopt.tpe.suggest would with this split of these trials."""
-        below, above = numbers[np.sort(split.good)], numbers[split.bad]
-        splits = [
-            (_observed(below[:, index]), _observed(above[:, index])) for index in range(len(self._parameters))
-        ]
+    def suggest(self, estimates: Sequence[Estimate], n_candidates: int, rng: np.random.Generator) -> Numbers:
+        """Suggest a configuration as hyperopt.tpe.suggest does, from an estimate per parameter."""
+        sides = [side for estimate in estimates for side in (estimate.good, estimate.bad)]
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = self._posterior.run([list(range(n_candidates)), rng, *splits])
-        return self._numbers(found, 0)
+            return self._numbers(self._posterior.run([list(range(n_candidates)), rng, *sides]))
 
-    def _numbers(self, found: tuple[Mapping[str, Any], Mapping[str, Any]], candidate: int) -> Numbers:
+    def _numbers(self, found: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Numbers:
+        """Return the numbers of candidate 0; in the posterior all candidates end up as the best one."""
         indices, values = found
         numbers = [math.nan] * len(self._parameters)
         for parameter in self._parameters:
             active = list(indices[parameter.label])
-            if candidate in active:
-                numbers[parameter.index] = float(values[parameter.label][active.index(candidate)])
+            if 0 in active:
+                numbers[parameter.index] = float(values[parameter.label][active.index(0)])
         return numbers
 
 
-def _label(split_node: Any) -> str:
+def _estimate_nodes(nodes: Sequence[Apply]) -> dict[tuple[str, int], Apply]:
+    """Find the node that an estimate takes the place of, by label and by side (0: good, 1: bad)."""
+    found = {}
+    for node in nodes:
+        if node.name == "getitem" and node.pos_args[0].name == "ap_split_trials":
+            found[_label(node.pos_args[0]), node.pos_args[1].obj] = node
+    for node in nodes:
+        if node.name == "adaptive_parzen_normal":
+            trials = node.pos_args[0]
+            while not (trials.name == "getitem" and trials.pos_args[0].name == "ap_split_trials"):
+                trials = trials.pos_args[0]
+            found[_label(trials.pos_args[0]), trials.pos_args[1].obj] = node
+    return found
+
+
+def _label(split_node: Apply) -> str:
     """The label of the parameter whose trials a node splits: its first argument is `observed[label]`."""
     label: str = split_node.pos_args[0].pos_args[1].obj
     return label
-
-
-def _observed(column: NDArray[np.float64]) -> NDArray[np.float64]:
-    return column[~np.isnan(column)]

@@ -16,30 +16,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from ray_remote_nni.tuner.tpe.coordinates import Coordinates, Points
+from ray_remote_nni.tuner.tpe.parzen import bandwidths
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _TWO_PI_ROOT = 2.5066282746310002
-
-
-def bandwidths(numeric: Floats) -> Floats:
-    """hyperopt's adaptive_parzen_normal, without its weights, for every column at once.
-
-    Columns are in units of the prior (mean 0, width 1), NaN where a trial has no value. A kernel is as wide
-    as the larger gap to a neighbour, the prior's mean being one; not below 1 / (n + 2) or 1 / 100, not
-    above 1. NaN stays NaN.
-    """
-    count = np.count_nonzero(~np.isnan(numeric), axis=0)
-    values = np.concatenate([np.zeros((1, numeric.shape[1])), numeric])
-    order = np.argsort(values, axis=0, kind="stable")
-    gaps = np.diff(np.take_along_axis(values, order, axis=0), axis=0)
-    edge = np.full((1, numeric.shape[1]), np.nan)
-    widest = np.fmax(np.concatenate([edge, gaps]), np.concatenate([gaps, edge]))
-    widths = np.empty_like(values)
-    np.put_along_axis(widths, order, widest, axis=0)
-    widths = np.clip(widths[1:], 1.0 / np.minimum(100.0, count + 2.0), 1.0)
-    return np.where(count == 1, np.where(np.isnan(numeric), np.nan, 0.5), widths)
 
 
 @dataclass(frozen=True)

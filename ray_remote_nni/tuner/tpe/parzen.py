@@ -27,21 +27,34 @@ def bandwidths(numeric: Floats) -> Floats:
 
 
 def estimators(
-    numeric: Floats, prior_weight: float, linear_forgetting: int
+    numeric: Floats, prior_weight: float, linear_forgetting: int, scale: float = 1.0
 ) -> list[tuple[Floats, Floats, Floats]]:
-    """Return weights, means and widths of each parameter's mixture, the prior's kernel among them, by mean."""
+    """Return weights, means and widths of each parameter's mixture, by mean; `scale` is for the widths.
+
+    The prior's own kernel is among them, at its own width.
+    """
     kernels = _sorted_kernels(numeric)
+    weights = np.concatenate(
+        [np.full((1, numeric.shape[1]), prior_weight), _weights_by_age(numeric, kernels.count, linear_forgetting)]
+    )
+    weights = np.take_along_axis(weights, kernels.order, axis=0)
+    widths = np.where(kernels.order == 0, 1.0, kernels.widths * scale)
     found = []
     for column, count in enumerate(kernels.count):
-        weights = np.ones(len(numeric) + 1)
-        weights[0] = prior_weight
-        if count > linear_forgetting:
-            present = np.flatnonzero(~np.isnan(numeric[:, column]))
-            weights[1 + present] = linear_forgetting_weights(count, linear_forgetting)
         rows = np.s_[: count + 1, column]
-        weights = weights[kernels.order[rows]]
-        found.append((weights / weights.sum(), kernels.means[rows], kernels.widths[rows]))
+        found.append((weights[rows] / weights[rows].sum(), kernels.means[rows], widths[rows]))
     return found
+
+
+def _weights_by_age(numeric: Floats, count: Integers, linear_forgetting: int) -> Floats:
+    """hyperopt's linear forgetting among the trials that have a parameter; those that do not weigh nothing."""
+    weights = np.ones(numeric.shape)
+    for number in np.unique(count[count > linear_forgetting]):
+        columns = np.flatnonzero(count == number)
+        present = ~np.isnan(numeric[:, columns])
+        of_one = linear_forgetting_weights(int(number), linear_forgetting)
+        weights[:, columns] = np.where(present, of_one[present.cumsum(axis=0) - 1], 0.0)
+    return weights
 
 
 @dataclass(frozen=True)

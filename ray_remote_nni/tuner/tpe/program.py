@@ -40,28 +40,28 @@ class Program:
             function = table[node.name]
             positional = tuple(self._slots[argument] for argument in node.pos_args)
             named = tuple((name, self._slots[argument]) for name, argument in node.named_args)
-            step = (slot, function, positional, named)
-            if known.issuperset([*positional, *(argument for _, argument in named)]) and not is_random(node):
-                self._memory[slot] = _call(self._memory, step)
+            if known.issuperset([*positional, *(source for _, source in named)]) and not is_random(node):
+                self._memory[slot] = function(
+                    *[self._memory[source] for source in positional],
+                    **{name: self._memory[source] for name, source in named},
+                )
                 known.add(slot)
             else:
-                self._steps.append(step)
+                self._steps.append((slot, function, positional, named))
         self._output = self._slots[output]
 
     def run(self, values: Sequence[Any]) -> Any:
         """Return the graph's value for these values of its inputs, in the order of `inputs`."""
         memory = self._memory.copy()
         memory[: len(values)] = values
-        for step in self._steps:
-            memory[step[0]] = _call(memory, step)
+        for slot, function, positional, named in self._steps:
+            if named:
+                memory[slot] = function(
+                    *[memory[source] for source in positional], **{name: memory[source] for name, source in named}
+                )
+            else:
+                memory[slot] = function(*[memory[source] for source in positional])
         return memory[self._output]
-
-
-def _call(memory: Sequence[Any], step: _Step) -> Any:
-    _, function, positional, named = step
-    if named:
-        return function(*[memory[slot] for slot in positional], **{name: memory[slot] for name, slot in named})
-    return function(*[memory[slot] for slot in positional])
 
 
 def _in_order(output: Apply, inputs: Sequence[Apply]) -> list[Apply]:

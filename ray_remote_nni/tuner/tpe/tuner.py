@@ -1,76 +1,119 @@
-"""TPE as a tuner: it keeps the history, decides when the model starts, and never repeats itself."""
+"""TPE as a tuner: it keeps the history, decides when the model starts, and does not repeat itself."""
 
 from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ray_remote_nni.tuner.space import SearchSpace, OutsideSpace, Numbers
-from ray_remote_nni.tuner.tpe.graph import HyperoptGraph
-from ray_remote_nni.tuner.tpe.history import History, Split
+from ray_remote_nni.tuner.contract import NoMoreTrials
+from ray_remote_nni.tuner.duplicates import Asked
+from ray_remote_nni.tuner.space import Numbers, OutsideSpace, SearchSpace
+from ray_remote_nni.tuner.tpe.history import History
+from ray_remote_nni.tuner.tpe.model import Model
 from ray_remote_nni.tuner.tpe.settings import TpeSettings
-from ray_remote_nni.tuner.tpe.coordinates import Coordinates
-from ray_remote_nni.tuner.tpe.mixture import Mixture
-from ray_remote_nni.tuner.tpe.engine import linear_forgetting_weights
+
+# How often the model, and then the search space itself, is asked for a configuration that is new, before we
+# look for any that is left.
+_MODEL_ATTEMPTS = 20
+_RANDOM_ATTEMPTS = 100
 
 
 class TpeTuner:
-    """first cut"""
+    """hyperopt's TPE with a second, joint model beside it; see `Model`.
+
+    A trial that failed, or whose value is NaN or infinitely good, has no value: it counts as a bad trial.
+    So does one whose value is infinitely bad, but that one is a result too. Neither is ever a good trial.
+    Random suggestions come first, until `n_startup_jobs` trials have a value.
+    """
 
     def __init__(self, space: SearchSpace, settings: TpeSettings, avoid_duplicates: bool = True) -> None:
-        self._space, self._settings = space, settings
-        self._graph = HyperoptGraph(space, settings.prior_weight, settings.linear_forgetting)
+        """Start with an empty history."""
+        self._space = space
+        self._settings = settings
+        self._avoid_duplicates = avoid_duplicates
+        self._model = Model(space, settings)
         self._history = History(len(space.parameters), settings.linear_forgetting)
-        self._coordinates = Coordinates(space)
-        self._rows: dict[str, int | None] = {}
+        self._asked = Asked(space)
+        self._running: dict[str, int | None] = {}  # rows of the history; None: not in it
+        self._count = 0
         self._lock = threading.Lock()
-        self._asked = 0
+
+    @property
+    def seed(self) -> int:
+        """The seed in use; with it, and the same history, the suggestions are the same."""
+        return self._settings.seed
 
     def ask(self, trial_id: str) -> dict[str, Any]:
+        """Return the parameters of a new trial; see Tuner."""
         with self._lock:
-            rng = np.random.default_rng([self._settings.seed, self._asked])
-            h = self._history
-            if h.valued < self._settings.n_startup_jobs:
-                numbers = self._graph.draw(rng)
-            else:
-                split = h.split(min(math.ceil(0.1 * h.valued), 25), 300)
-                if rng.random() < 0.0:
-                    numbers = self._graph.suggest(h.numbers, split, 24, rng)
-                else:
-                    numbers = self._joint(split, rng)
-            parameters, numbers = self._space.settle(numbers)
-            self._rows[trial_id] = h.add(numbers)
-            self._asked += 1
+            self._refuse_running(trial_id)
+            # The n-th trial's randomness depends on nothing else, so that a replay of the history suffices.
+            rng = np.random.default_rng([self._settings.seed, self._count])
+            parameters, numbers = self._choose(rng)
+            self._enter(trial_id, numbers)
             return parameters
 
-    def _joint(self, split, rng):
-        c = self._coordinates
-        ng, nb = len(split.good), len(split.bad)
-        w = np.log(ng + 0.5) - np.log(np.arange(ng) + 1.0)
-        wg = np.append(w / w.mean(), 1.0)
-        wb = np.append(linear_forgetting_weights(nb, 25), 1.0)
-        G = Mixture.around(c, c.points(self._history.numbers[split.good]), wg, (0.5, 0.25)[rng.integers(2)])
-        B = Mixture.around(c, c.points(self._history.numbers[split.bad]), wb, 1.0)
-        p = G.sample(64, rng)
-        return c.numbers(p, int(np.argmax(G.log_density(p) - B.log_density(p))))
-
     def restore(self, trial_id: str, parameters: dict[str, Any]) -> None:
+        """Take a trial of an earlier run as asked for; see Tuner."""
         with self._lock:
+            self._refuse_running(trial_id)
             try:
-                self._rows[trial_id] = self._history.add(self._space.encode(parameters))
+                numbers = self._space.encode(parameters)
             except OutsideSpace:
-                self._rows[trial_id] = None
-            self._asked += 1
+                self._enter(trial_id, None)
+            else:
+                self._enter(trial_id, numbers)
 
     def tell(self, trial_id: str, value: float) -> None:
-        with self._lock:
-            row = self._rows.pop(trial_id)
-            loss = -value if self._settings.maximize else value
-            if row is not None:
-                self._history.end(row, None if math.isnan(loss) or loss == -math.inf else loss)
+        """Report a trial's final value; see Tuner."""
+        loss = -float(value) if self._settings.maximize else float(value)
+        self._end(trial_id, None if math.isnan(loss) or loss == -math.inf else loss)
 
     def fail(self, trial_id: str) -> None:
-        self.tell(trial_id, math.nan)
+        """Report that a trial has ended without a value; see Tuner."""
+        self._end(trial_id, None)
+
+    def _enter(self, trial_id: str, numbers: Numbers | None) -> None:
+        self._count += 1
+        if numbers is None:
+            self._running[trial_id] = None
+            return
+        self._running[trial_id] = self._history.add(numbers)
+        if self._avoid_duplicates:
+            self._asked.add(numbers)
+
+    def _end(self, trial_id: str, loss: float | None) -> None:
+        with self._lock:
+            if trial_id not in self._running:
+                raise ValueError(f"trial {trial_id} is not running")
+            row = self._running.pop(trial_id)
+            if row is not None:
+                self._history.end(row, loss)
+
+    def _refuse_running(self, trial_id: str) -> None:
+        if trial_id in self._running:
+            raise ValueError(f"trial {trial_id} is running already")
+
+    def _choose(self, rng: np.random.Generator) -> tuple[dict[str, Any], Numbers]:
+        for numbers in self._proposals(rng):
+            parameters, settled = self._space.settle(numbers)
+            if not self._avoid_duplicates or settled not in self._asked:
+                return parameters, settled
+        # The space has no end, and yet all that comes out was asked for: the rest is too improbable to find.
+        return parameters, settled
+
+    def _proposals(self, rng: np.random.Generator) -> Iterator[Numbers]:
+        """Configurations in the order of preference; the first one that is new is taken."""
+        if self._history.valued >= self._settings.n_startup_jobs:
+            yield from self._model.suggestions(self._history, rng, _MODEL_ATTEMPTS)
+        for _ in range(_RANDOM_ATTEMPTS):
+            yield self._model.draw(rng)
+        if self._space.size is not None:
+            left = self._asked.any_other(rng)
+            if left is None:
+                raise NoMoreTrials("every configuration of the search space was asked for")
+            yield left

@@ -1,0 +1,123 @@
+"""The commands that deal with a cluster: up, down, status, check, dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ray_remote_nni.cli.output import ERR, OUT, ask_secret, machine_rows, print_json, say, warn
+from ray_remote_nni.cluster.bringup import bring_up, find_cluster
+from ray_remote_nni.cluster.request import request_cluster
+from ray_remote_nni.cluster.state import ClusterState, load_state
+from ray_remote_nni.config import ConfigInvalid, load_config
+from ray_remote_nni.errors import NotFound
+from ray_remote_nni.experiment.access import access_cluster, latest_cluster
+from ray_remote_nni.experiment.run import end_cluster
+from ray_remote_nni.experiment.status import status_json
+from ray_remote_nni.views.tables import print_status
+
+ConfigArgument = Annotated[
+    Path | None, typer.Argument(metavar="[CONFIG]", help="NNI configuration; left out: that of the cluster that is up.")
+]
+AcceptOption = Annotated[
+    bool, typer.Option("--accept-new-host-keys", help="Record host keys of machines that are not known yet.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+    app.command()(check)
+    app.command()(dashboard)
+
+
+def config_or_latest(config: Path | None) -> Path:
+    """Return the configuration that a command means."""
+    return config if config is not None else Path(latest_cluster().config)
+
+
+def up(config: ConfigArgument = None, accept_new_host_keys: AcceptOption = False) -> None:
+    """Start the cluster of a configuration's machines; repeat it to add what is missing."""
+    loaded = load_config(config_or_latest(config))
+    warn(loaded)
+    request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
+    brought = asyncio.run(bring_up(request, machine_rows()))
+    state = brought.state
+    if not brought.started:
+        say(f"Cluster {state.name} is up already; nothing to do.")
+    else:
+        say(f"Cluster {state.name} is up: {len(state.machines)} machine{'s' if len(state.machines) > 1 else ''}.")
+    say(f"Dashboard: {state.dashboard_url}  (it asks for a token: ray-nni dashboard --token)")
+    say("Next: ray-nni run")
+
+
+def down(
+    config: ConfigArgument = None,
+    force: Annotated[bool, typer.Option("--force", help="Forget machines that cannot be reached.")] = False,
+) -> None:
+    """Bring the results here, then stop the cluster and nothing else."""
+    state = _cluster_of(config)
+    access = access_cluster(state, ask_secret)
+    stopped = asyncio.run(end_cluster(access, machine_rows(), force=force))
+    for entry in stopped:
+        say(f"Experiment {entry.experiment_id} was running; it is stopped. Go on: ray-nni resume {entry.experiment_id}")
+    say(f"Cluster {state.name} is down.")
+
+
+def _cluster_of(config: Path | None) -> ClusterState:
+    if config is None:
+        return latest_cluster()
+    # A cluster may be named, too: what `status` shows.
+    named = load_state(str(config)) if not config.exists() and config.name == str(config) else None
+    if named is not None:
+        return named
+    loaded = load_config(config)
+    state = find_cluster(request_cluster(loaded.path, loaded.experiment))
+    if state is None:
+        raise NotFound(f"No cluster of the machines of {config} is up.")
+    return state
+
+
+def status(as_json: JsonOption = False) -> None:
+    """Show the clusters and the experiments."""
+    document = asyncio.run(status_json(ask_secret))
+    if as_json:
+        print_json(document)
+    else:
+        print_status(OUT, document)
+
+
+def check(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="NNI configuration.")], as_json: JsonOption = False
+) -> None:
+    """Check a configuration without touching a machine."""
+    problems: list[Any]
+    try:
+        problems = list(load_config(config).warnings)
+        valid = True
+    except ConfigInvalid as error:
+        problems, valid = error.problems, False
+    if as_json:
+        print_json({"valid": valid, "problems": [problem.to_json() for problem in problems]})
+    else:
+        for problem in problems:
+            say(f"{problem.level}: {problem}", "red" if problem.level == "error" else "yellow")
+        say(f"{config} is {'valid' if valid else 'not valid'}.")
+    if not valid:
+        raise typer.Exit(2)
+
+
+def dashboard(
+    token: Annotated[bool, typer.Option("--token", help="Print the token that the dashboard asks for.")] = False,
+) -> None:
+    """Print where the Ray dashboard of the cluster is."""
+    state = latest_cluster()
+    print(state.token if token else state.dashboard_url)
+    if not token:
+        ERR.print("It asks for a token: ray-nni dashboard --token")

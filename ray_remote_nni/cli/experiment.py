@@ -1,0 +1,168 @@
+"""The commands that start, watch and end experiments: run, attach, resume, stop."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ray_remote_nni.cli.cluster import AcceptOption, ConfigArgument, JsonOption, config_or_latest
+from ray_remote_nni.cli.output import (
+    ERR,
+    INTERRUPTED,
+    OUT,
+    ask_secret,
+    machine_rows,
+    print_json,
+    say,
+    warn,
+)
+from ray_remote_nni.cluster.request import request_cluster
+from ray_remote_nni.config import load_config
+from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.experiment.access import access_cluster, latest_cluster
+from ray_remote_nni.experiment.attach import attach as attach_to
+from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
+from ray_remote_nni.experiment.run import (
+    RunningExperiment,
+    finish_experiment,
+    resume_experiment,
+    start_experiment,
+)
+from ray_remote_nni.experiment.status import cluster_of
+from ray_remote_nni.experiment.stop import stop_experiment
+from ray_remote_nni.records.model import ExperimentStatus
+from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.records.shapes import experiment_json
+from ray_remote_nni.views.live import LiveView
+from ray_remote_nni.views.summary import final_summary, next_steps
+
+ExperimentArgument = Annotated[
+    str | None, typer.Argument(metavar="[EXPERIMENT]", help="Its id or name; left out: the latest one.")
+]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Return at once; the experiment goes on.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(run)
+    app.command()(attach)
+    app.command()(resume)
+    app.command()(stop)
+
+
+def run(
+    config: ConfigArgument = None,
+    detach: DetachOption = False,
+    as_json: JsonOption = False,
+    accept_new_host_keys: AcceptOption = False,
+) -> None:
+    """Run an experiment and show it live until it ends; bring its cluster up first if there is none."""
+    loaded = load_config(config_or_latest(config))
+    warn(loaded)
+    request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
+    running = asyncio.run(start_experiment(loaded, request, machine_rows()))
+    if detach:
+        _say_detached(running)
+        if as_json:
+            print_json({"experiment": running.entry.experiment_id, "status": "RUNNING"})
+        return
+    _watch(running, as_json)
+
+
+def attach(experiment: ExperimentArgument = None, as_json: JsonOption = False) -> None:
+    """Show a running experiment live until it ends."""
+    entry = find_experiment(experiment)
+    access = access_cluster(cluster_of(entry), ask_secret)
+    _watch(RunningExperiment(entry, access, own=False), as_json)
+
+
+def resume(experiment: ExperimentArgument = None, detach: DetachOption = False, as_json: JsonOption = False) -> None:
+    """Go on with an experiment that was stopped or whose driver died: interrupted trials run again."""
+    entry = find_experiment(experiment)
+    access = access_cluster(cluster_of(entry, or_else=latest_cluster), ask_secret)
+    entry = asyncio.run(resume_experiment(entry, access))
+    running = RunningExperiment(entry, access, own=False)
+    if detach:
+        _say_detached(running)
+        return
+    _watch(running, as_json)
+
+
+def stop(experiment: ExperimentArgument = None) -> None:
+    """Stop a running experiment; resume goes on with it."""
+    entry = find_experiment(experiment)
+    access = access_cluster(cluster_of(entry), ask_secret)
+
+    async def stopping() -> ExperimentStatus | None:
+        async with access.head() as head:
+            pulse = await stop_experiment(entry, head)
+            return pulse.status if pulse is not None else None
+
+    status = asyncio.run(stopping())
+    if status == "RUNNING":
+        raise ClusterError(
+            f"Experiment {entry.experiment_id} did not stop: its driver does not answer. "
+            f"It can be taken up again: ray-nni resume {entry.experiment_id}"
+        )
+    say(f"Experiment {entry.experiment_id} is {status or 'without records'}.")
+
+
+def _watch(running: RunningExperiment, as_json: bool) -> None:
+    """Watch an experiment to its end, then bring the rest of its results here and print the best."""
+    entry = running.entry
+    report = machine_rows()
+    try:
+        status = _attach(running)
+    except KeyboardInterrupt:
+        _interrupted(running)
+    missing = asyncio.run(finish_experiment(running, report, stop=False))
+    for error in missing:
+        say(str(error), "yellow")
+    _print_result(entry, as_json)
+    with RecordReader(entry.mirror) as records:
+        succeeded = records.best() is not None
+    raise typer.Exit(0 if succeeded and status != "ERROR" else 1)
+
+
+def _attach(running: RunningExperiment) -> ExperimentStatus:
+    entry = running.entry
+    with LiveView(ERR, dashboard=running.access.state.dashboard_url) as view:
+
+        def changed() -> None:
+            if entry.mirror.exists():
+                with RecordReader(entry.mirror) as records:
+                    view.update(records)
+
+        return asyncio.run(attach_to(entry, running.access, changed, lambda trouble: view.note(trouble or None)))
+
+
+def _interrupted(running: RunningExperiment) -> None:
+    """Ctrl-C: leave alone what was there before, end what this command started; say which."""
+    entry = running.entry
+    if not running.own:
+        say(f"Detached. Experiment {entry.experiment_id} goes on; watch it: ray-nni attach {entry.experiment_id}")
+        raise typer.Exit(INTERRUPTED)
+    say(f"Stopping experiment {entry.experiment_id} and the cluster that was brought up for it …")
+    asyncio.run(finish_experiment(running, machine_rows(), stop=True))
+    say(f"Stopped. What ended is kept: ray-nni show {entry.experiment_id}")
+    raise typer.Exit(INTERRUPTED)
+
+
+def _print_result(entry: ExperimentEntry, as_json: bool) -> None:
+    with RecordReader(entry.mirror) as records:
+        if as_json:
+            print_json(experiment_json(records))
+            return
+        final_summary(OUT, records)
+        best = records.best()
+    next_steps(ERR, entry.experiment_id, best.trial_id if best else None, Path(entry.directory))
+
+
+def _say_detached(running: RunningExperiment) -> None:
+    entry = running.entry
+    say(f"Experiment {entry.experiment_id} runs. Watch it: ray-nni attach {entry.experiment_id}")
+    if running.own:
+        say(f"Its cluster {running.access.state.name} stays up until: ray-nni down")

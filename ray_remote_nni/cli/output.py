@@ -1,0 +1,49 @@
+"""Where everything that a command says goes: results to stdout, messages for people to stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from ray_remote_nni.config import LoadedConfig
+from ray_remote_nni.records.shapes import strict_dumps
+
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False)
+INTERRUPTED = 130
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document, the result of a command with --json."""
+    print(strict_dumps(document), flush=True)
+
+
+def say(message: str, style: str | None = None) -> None:
+    """Print a message for people."""
+    ERR.print(message, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(loaded: LoadedConfig) -> None:
+    """Print the warnings of a configuration."""
+    for problem in loaded.warnings:
+        say(f"warning: {problem}", "yellow")
+
+
+def machine_rows() -> Callable[[str, str], None]:
+    """Return a function that prints a row per machine as things happen there, with the time since now."""
+    began = time.monotonic()
+
+    def report(host: str, what: str) -> None:
+        style = "red" if what.startswith("failed") else None
+        say(f"{time.monotonic() - began:6.1f} s  {host:<16}  {what}", style)
+
+    return report
+
+
+def ask_secret(prompt: str) -> str:
+    """Ask for a password at the terminal; nothing is shown."""
+    return str(typer.prompt(prompt, hide_input=True, err=True))

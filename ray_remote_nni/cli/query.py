@@ -1,0 +1,106 @@
+"""The commands that read records: show, trials, logs, export."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ray_remote_nni.cli.cluster import JsonOption
+from ray_remote_nni.cli.experiment import ExperimentArgument
+from ray_remote_nni.cli.output import OUT, ask_secret, print_json, say
+from ray_remote_nni.errors import NotFound
+from ray_remote_nni.experiment.logs import Stream, trial_output
+from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
+from ray_remote_nni.experiment.status import refresh
+from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.records.shapes import experiment_json, trials_json
+from ray_remote_nni.views.export import export_csv, export_json
+from ray_remote_nni.views.tables import print_experiment, print_trials
+
+
+class Format(str, Enum):
+    """The file formats of `export`."""
+
+    json = "json"
+    csv = "csv"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(show)
+    app.command()(trials)
+    app.command()(logs)
+    app.command()(export)
+
+
+def show(experiment: ExperimentArgument = None, as_json: JsonOption = False) -> None:
+    """Show an experiment: its state, its trials by state, the best one."""
+    with _records(experiment) as (_, records):
+        if as_json:
+            print_json(experiment_json(records))
+        else:
+            print_experiment(OUT, records)
+
+
+def trials(experiment: ExperimentArgument = None, as_json: JsonOption = False) -> None:
+    """List the trials of an experiment."""
+    with _records(experiment) as (_, records):
+        if as_json:
+            print_json(trials_json(records))
+        else:
+            print_trials(OUT, records.trials())
+
+
+def logs(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Its id.")],
+    experiment: Annotated[str | None, typer.Option("--experiment", help="Its experiment; default: the latest.")] = None,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Only standard output.")] = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Only standard error.")] = False,
+) -> None:
+    """Print what a trial printed, as bytes."""
+    streams: list[Stream] = ["stdout", "stderr"]
+    if stdout != stderr:
+        streams = ["stdout"] if stdout else ["stderr"]
+    with _records(experiment) as (entry, records):
+        record = records.trial(trial)
+    for stream in streams:
+        for part in trial_output(entry, record, stream, ask_secret):
+            sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
+def export(
+    experiment: ExperimentArgument = None,
+    kind: Annotated[Format, typer.Option("-t", "--type", help="The file's format.")] = Format.json,
+    file: Annotated[Path | None, typer.Option("-f", "--filename", help="Write there; default: stdout.")] = None,
+    intermediate: Annotated[bool, typer.Option("--intermediate", help="With the intermediate results.")] = False,
+) -> None:
+    """Write parameters and results of all trials that have one."""
+    with _records(experiment) as (_, records):
+        text = (export_json if kind is Format.json else export_csv)(records, intermediate)
+    text = text if text.endswith("\n") else text + "\n"
+    if file is None:
+        sys.stdout.write(text)
+    else:
+        file.write_text(text, encoding="utf-8")
+        say(f"Written to {file}")
+
+
+@contextmanager
+def _records(experiment: str | None) -> Iterator[tuple[ExperimentEntry, RecordReader]]:
+    """Open the mirror of an experiment, brought up to date where its cluster is up."""
+    entry = find_experiment(experiment)
+    trouble = asyncio.run(refresh(entry, ask_secret))
+    if trouble is not None:
+        say(f"{trouble} This is how it was when it was last seen.", "yellow")
+    if not entry.mirror.exists():
+        raise NotFound(f"Experiment {entry.experiment_id} has no records here yet.")
+    with RecordReader(entry.mirror) as records:
+        yield entry, records

@@ -1,0 +1,57 @@
+"""Running a module of ours that is installed on a machine, in the standard library alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ray_remote_nni.cluster.remote.start_node import NODE_MARK
+from ray_remote_nni.cluster.transport import Stream, Transport, quote
+from ray_remote_nni.errors import MachineError
+
+
+@asynccontextmanager
+async def run_module(
+    transport: Transport,
+    python: str,
+    library: str,
+    module: str,
+    arguments: tuple[str, ...] = (),
+    mark: str | None = None,
+) -> AsyncIterator[Stream]:
+    """Run `main()` of a module of ours from the folder `library` on the machine.
+
+    It neither sees nor touches the user's Python packages. With `mark`, its process bears the mark of the node in that
+    folder.
+    """
+    code = f"import sys; sys.path.insert(0, sys.argv.pop(1)); from {module} import main; sys.exit(main())"
+    marking = f"env {quote(f'{NODE_MARK}={mark}')} " if mark else ""
+    words = " ".join(quote(word) for word in (python, "-S", "-E", "-c", code, library, *arguments))
+    async with transport.run(f"exec {marking}{words}") as stream:
+        yield stream
+
+
+async def answers(stream: Stream, question: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """Send a JSON object; return the JSON objects that were printed, and the last line of standard error.
+
+    Other lines are passed over: a login shell may print some of its own before.
+    """
+    await stream.write(json.dumps(question).encode())
+    stream.write_eof()
+    found = [json.loads(line) async for line in stream.lines() if line.startswith(b"{")]
+    _, errors = await stream.wait()
+    said = errors.decode(errors="replace").strip().splitlines()
+    return found, said[-1] if said else ""
+
+
+async def ask_module(
+    transport: Transport, python: str, library: str, module: str, question: dict[str, Any]
+) -> dict[str, Any]:
+    """Run a module of ours that answers one JSON object with another. Raises MachineError where it does not."""
+    async with run_module(transport, python, library, module) as stream:
+        found, said = await answers(stream, question)
+    if not found:
+        raise MachineError(transport.host, said or "it gave no answer.")
+    return found[-1]

@@ -1,0 +1,89 @@
+"""Field names first: every key gets the spelling that the models know, and a misspelt one the field it meant.
+
+So everything behind this looks at correct names only, and a typo costs one error, not a second one for the field
+that is missing then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from pydantic import BaseModel
+
+from ray_remote_nni.config.hints import field_names, hint_for_unknown
+from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, Node, Source, text_of
+from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, RemoteConfig, models_in
+from ray_remote_nni.config.names import FieldPath, fold
+from ray_remote_nni.config.normalise import SHORTCUTS
+from ray_remote_nni.config.problems import Problem
+
+# Names that NNI accepts in these places beside the fields of the models.
+_OTHER_NAMES: dict[type[BaseModel], tuple[str, ...]] = {
+    ExperimentConfig: ("advisor",),
+    LocalConfig: SHORTCUTS,
+    RemoteConfig: SHORTCUTS,
+}
+
+
+def correct_names(source: Source) -> tuple[Source, list[Problem]]:
+    """The same config in the models' spelling, without the fields that there are not, and what was wrong."""
+    corrector = _Corrector(source)
+    root = corrector.mapping(source.root, ExperimentConfig, ())
+    return replace(source, root=root, original_names={**source.original_names, **corrector.written}), corrector.problems
+
+
+@dataclass
+class _Corrector:
+    source: Source
+    problems: list[Problem] = field(default_factory=list)
+    written: dict[FieldPath, str] = field(default_factory=dict)
+
+    def node(self, node: Node, models: list[type[BaseModel]], path: FieldPath) -> Node:
+        if isinstance(node, LocatedList):
+            return replace(node, items=tuple(self.node(item, models, (*path, i)) for i, item in enumerate(node.items)))
+        if not isinstance(node, LocatedDict):
+            return node
+        model = _model_for(node, models)
+        return node if model is None else self.mapping(node, model, path)
+
+    def mapping(self, node: LocatedDict, model: type[BaseModel], path: FieldPath) -> LocatedDict:
+        names = {fold(name): name for name in (*field_names(model), *_OTHER_NAMES.get(model, ()))}
+        fields: dict[str, Entry] = {}
+        unknown: list[Entry] = []
+        for entry in node.entries:
+            name = names.get(fold(entry.key))
+            if name is None:
+                unknown.append(entry)
+            elif name in fields:
+                message = f"this is the same field as {fields[name].key} in line {fields[name].mark.line}"
+                self._problem((*path, entry.key), message, "Keep one", entry)
+            else:
+                fields[name] = entry
+        for entry in unknown:
+            hint = hint_for_unknown(entry.key, model, path)
+            self._problem((*path, entry.key), hint.message, hint.remedy, entry)
+            if hint.meant is not None and hint.meant not in fields:
+                fields[hint.meant] = entry
+                self.written[(*path, hint.meant)] = self.source.name((*path, entry.key))
+        return replace(node, entries=tuple(self._entries(fields, model, path)))
+
+    def _entries(self, fields: dict[str, Entry], model: type[BaseModel], path: FieldPath) -> Iterator[Entry]:
+        nested = {str(info.alias): models_in(info.annotation) for info in model.model_fields.values()}
+        for name, entry in fields.items():
+            models = nested.get("tuner" if name == "advisor" else name, [])
+            yield replace(entry, key=name, value=self.node(entry.value, models, (*path, name)))
+
+    def _problem(self, path: FieldPath, message: str, remedy: str, entry: Entry) -> None:
+        self.problems.append(self.source.problem(path, message, remedy, mark=entry.mark))
+
+
+def _model_for(node: LocatedDict, models: list[type[BaseModel]]) -> type[BaseModel] | None:
+    """Which of the models this mapping is to become: of several, the one of its platform."""
+    if len(models) < 2:
+        return models[0] if models else None
+    platform = text_of(node.given("platform"))
+    if platform is None:
+        return RemoteConfig if node.get("machineList") is not None else LocalConfig
+    by_platform: dict[str, type[BaseModel]] = {"local": LocalConfig, "remote": RemoteConfig}
+    return by_platform.get(fold(platform))

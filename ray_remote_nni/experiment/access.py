@@ -1,0 +1,71 @@
+"""A cluster that is up, within reach: its state, and the logins of its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray_remote_nni.cluster.local import LocalTransport
+from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine, request_cluster
+from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states, load_state
+from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.config import load_config
+from ray_remote_nni.errors import ClusterError, NotFound
+from ray_remote_nni.experiment.head import Head
+
+
+@dataclass(frozen=True)
+class ClusterAccess:
+    """A cluster and how to log in to its machines; `request` is None where there is nothing to log in to."""
+
+    state: ClusterState
+    request: ClusterRequest | None
+
+    def machine(self, node: MachineState) -> RequestedMachine:
+        """Return the machine of a node. Raises ClusterError where the configuration does not have it any more."""
+        found = self.request.machine(node.host, node.port, node.user) if self.request is not None else None
+        if found is None:
+            raise ClusterError(
+                f"{node.host} belongs to the cluster {self.state.name}, and {self.state.config} does not name it any "
+                "more. Put it back into the machineList."
+            )
+        return found
+
+    async def connect(self, node: MachineState) -> Transport:
+        """Log in to a machine. Raises MachineError."""
+        if self.state.platform == "local":
+            return LocalTransport(node.host)
+        return await self.machine(node).connect()
+
+    @asynccontextmanager
+    async def head(self) -> AsyncIterator[Head]:
+        """Log in to the head for a while."""
+        connection = await self.connect(self.state.head)
+        try:
+            yield Head(self.state, connection)
+        finally:
+            await connection.close()
+
+
+def access_cluster(state: ClusterState, ask: Callable[[str], str]) -> ClusterAccess:
+    """Read the logins of a cluster's machines from its configuration; `ask` is called for secrets that say `ask`."""
+    if state.platform == "local":
+        return ClusterAccess(state, None)
+    loaded = load_config(Path(state.config))
+    return ClusterAccess(state, request_cluster(loaded.path, loaded.experiment, ask=ask))
+
+
+def cluster_named(name: str) -> ClusterState | None:
+    """Return the cluster with this name, if it is up."""
+    state = load_state(name)
+    return state if state is not None and state.status == "up" else None
+
+
+def latest_cluster() -> ClusterState:
+    """Return the cluster that was brought up last. Raises NotFound."""
+    states = all_states()
+    if not states:
+        raise NotFound("No cluster is up. Bring one up: ray-nni up CONFIG")
+    return states[0]

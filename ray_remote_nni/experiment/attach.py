@@ -1,0 +1,103 @@
+"""Watching an experiment until its end, through lost connections, and telling when its driver has died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.experiment.access import ClusterAccess
+from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.mirror import Pulse, follow
+from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.records.model import ExperimentStatus
+
+#: A driver that was dead for so long is not coming back: its job, or its machine, has ended.
+_DEAD_S = 3.0
+_JOB_CHECK_S = 1.0
+_LONGEST_PAUSE_S = 15.0
+
+
+class DriverDied(ClusterError):
+    """The experiment's driver is gone, and the experiment has not ended."""
+
+    def __init__(self, experiment_id: str, why: str = "") -> None:
+        super().__init__(
+            f"The driver of experiment {experiment_id} died{f' ({why})' if why else ''}; no new trials are started. "
+            f"What ended is recorded. Go on with: ray-nni resume {experiment_id}"
+        )
+
+
+async def attach(
+    entry: ExperimentEntry,
+    access: ClusterAccess,
+    on_change: Callable[[], None],
+    on_trouble: Callable[[str], None],
+) -> ExperimentStatus:
+    """Mirror an experiment's records until it has ended, and return how.
+
+    `on_change()` is called after each burst of changes, `on_trouble(message)` when the connection is lost; it is tried
+    again until it works. Raises DriverDied, and ClusterError where the driver could not start.
+    """
+    pause = 1.0
+    while True:
+        try:
+            async with access.head() as head:
+                on_trouble("")
+                pause = 1.0
+                return await _watch(entry, head, on_change)
+        except MachineError as error:
+            on_trouble(f"{error} The experiment goes on there; trying again.")
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+
+async def _watch(entry: ExperimentEntry, head: Head, on_change: Callable[[], None]) -> ExperimentStatus:
+    checking = asyncio.ensure_future(_fail_with_job(entry, head))
+    watching = asyncio.ensure_future(_follow(entry, head, on_change))
+    try:
+        await asyncio.wait({checking, watching}, return_when=asyncio.FIRST_COMPLETED)
+        # A job that failed may still have said why in the records.
+        if not watching.done():
+            await asyncio.wait({watching}, timeout=_DEAD_S)
+        return watching.result() if watching.done() else checking.result()
+    finally:
+        for task in (checking, watching):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, MachineError, ClusterError):
+                await task
+
+
+async def _follow(entry: ExperimentEntry, head: Head, on_change: Callable[[], None]) -> ExperimentStatus:
+    dead_since: float | None = None
+    latest: Pulse | None = None
+    async for pulse in follow(entry, head):
+        latest = pulse
+        on_change()
+        if pulse.status != "RUNNING":
+            return pulse.status
+        if pulse.driver_alive:
+            dead_since = None
+        elif dead_since is None:
+            dead_since = time.monotonic()
+        elif time.monotonic() - dead_since > _DEAD_S:
+            raise DriverDied(entry.experiment_id)
+    if latest is None:
+        raise DriverDied(entry.experiment_id, "it left no records")
+    raise MachineError(head.machine.host, "the connection was lost.")
+
+
+async def _fail_with_job(entry: ExperimentEntry, head: Head) -> ExperimentStatus:
+    """Raise DriverDied when Ray says that the driver's job has failed."""
+    dashboard = await head.dashboard()
+    while True:
+        job = {}
+        # A dashboard that does not answer says nothing about the driver.
+        with contextlib.suppress(ClusterError):
+            job = await dashboard.job(entry.job)
+        if job.get("status") in ("FAILED", "STOPPED"):
+            lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
+            raise DriverDied(entry.experiment_id, lines[-1] if lines else "")
+        await asyncio.sleep(_JOB_CHECK_S)

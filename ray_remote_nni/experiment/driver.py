@@ -1,0 +1,93 @@
+"""The job on the head, python -m ray_remote_nni.experiment.driver EXPERIMENT: opens or makes the records, and runs."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import ray
+
+from ray_remote_nni.experiment.loop import ExperimentLoop
+from ray_remote_nni.experiment.spec import ExperimentSpec, read_spec
+from ray_remote_nni.experiment.suggestions import Suggestions
+from ray_remote_nni.records.model import ExperimentStatus
+from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.records.schema import RECORDS_FILE
+from ray_remote_nni.records.store import RecordStore
+from ray_remote_nni.trial.workspace import experiment_directory
+
+_LOG = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run the experiment named on the command line, whose spec is in its folder on this machine."""
+    directory = experiment_directory(sys.argv[1])
+    _log_to(directory / "log")
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"experiment {sys.argv[1]} has a driver already")
+        run(read_spec(directory), directory / RECORDS_FILE)
+
+
+def run(spec: ExperimentSpec, file: Path) -> None:
+    """Run an experiment to its end; the records say how that was."""
+    with _open_records(spec, file) as store:
+        store.set_driver()
+        store.set_status("RUNNING")
+        try:
+            ray.init(address="auto", log_to_driver=False, logging_level=logging.WARNING)
+            with RecordReader(file) as records:
+                status = asyncio.run(_run(spec, store, records))
+        except BaseException as error:
+            _LOG.exception("the experiment ended in an error")
+            store.set_status("ERROR", f"{type(error).__name__}: {error}")
+            raise
+        store.set_status(status)
+
+
+async def _run(spec: ExperimentSpec, store: RecordStore, records: RecordReader) -> ExperimentStatus:
+    loop = ExperimentLoop(spec, store, records, Suggestions(spec, records))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
+    return await loop.run()
+
+
+def _open_records(spec: ExperimentSpec, file: Path) -> RecordStore:
+    """Open the records of an experiment that goes on, its interrupted trials made ready, or make new ones."""
+    if not file.exists():
+        return RecordStore.create(
+            file,
+            experiment_id=spec.experiment_id,
+            name=spec.name,
+            config=spec.config,
+            search_space=spec.search_space,
+            optimize_mode=spec.optimize_mode,
+            max_trial_number=spec.max_trial_number,
+            trial_concurrency=spec.trial_concurrency,
+            seed=spec.seed,
+        )
+    store = RecordStore.open(file)
+    for request in store.pending_requests():
+        # Meant for the driver that is gone.
+        store.finish_request(request.id)
+    with RecordReader(file) as records:
+        for trial in records.trials():
+            if trial.status == "RUNNING":
+                store.requeue_trial(trial.trial_id, "interrupted", "the experiment's driver ended")
+    return store
+
+
+def _log_to(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / "driver.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+if __name__ == "__main__":
+    main()

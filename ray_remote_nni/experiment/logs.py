@@ -1,0 +1,51 @@
+"""What a trial printed: from the mirror, or from its machine while that is up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from ray_remote_nni.cluster.state import MachineState
+from ray_remote_nni.cluster.transport import quote
+from ray_remote_nni.errors import NotFound
+from ray_remote_nni.experiment.access import ClusterAccess, access_cluster, cluster_named
+from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.records.model import TrialRecord
+
+Stream = Literal["stdout", "stderr"]
+_CHUNK_BYTES = 2**20
+_MARK = b"-- ray-nni output --\n"
+
+
+def trial_output(
+    entry: ExperimentEntry, trial: TrialRecord, stream: Stream, ask: Callable[[str], str]
+) -> Iterator[bytes]:
+    """Yield a trial's output in chunks. Raises NotFound where it is neither here nor within reach."""
+    mirrored = entry.trials_directory / trial.trial_id / stream
+    if mirrored.exists():
+        with mirrored.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+        return
+    if trial.machine is None:
+        raise NotFound(f"Trial {trial.trial_id} has not started yet.")
+    state = cluster_named(entry.cluster)
+    node = next((node for node in state.machines if node.host == trial.machine), None) if state is not None else None
+    if state is None or node is None:
+        raise NotFound(f"The output of trial {trial.trial_id} is on {trial.machine}, whose cluster is not up.")
+    yield asyncio.run(_fetch(access_cluster(state, ask), node, entry.experiment_id, trial.trial_id, stream))
+
+
+async def _fetch(access: ClusterAccess, node: MachineState, experiment_id: str, trial_id: str, stream: Stream) -> bytes:
+    file = f"{node.home}/.ray-nni/experiments/{experiment_id}/trials/{trial_id}/{stream}"
+    connection = await access.connect(node)
+    try:
+        async with connection.run(f"echo {quote(_MARK.decode().strip())}; exec cat {quote(file)}") as remote:
+            remote.write_eof()
+            parts = []
+            while part := await remote.read(_CHUNK_BYTES):
+                parts.append(part)
+        return b"".join(parts).partition(_MARK)[2]
+    finally:
+        await connection.close()

@@ -1,0 +1,236 @@
+"""The experiment's loop: asks the tuner, runs trials, records what happens, until there is nothing left to do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import string
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost
+from ray_remote_nni.experiment.outcome import judge
+from ray_remote_nni.experiment.placement import RoundRobin
+from ray_remote_nni.experiment.spec import ExperimentSpec
+from ray_remote_nni.experiment.suggestions import Suggestions
+from ray_remote_nni.records.model import ExperimentStatus, TrialRecord
+from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.records.store import RecordStore
+from ray_remote_nni.trial.spec import Ended, TrialSpec
+
+_LOG = logging.getLogger(__name__)
+_POLL_S = 0.25
+#: How old the list of live machines may be.
+_NODES_S = 2.0
+_ID_LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A trial that is to run: its next attempt, with its parameters."""
+
+    trial_id: str
+    sequence: int
+    attempt: int
+    parameters: Mapping[str, Any]
+
+
+class ExperimentLoop:
+    """Runs an experiment whose records exist; trials in them that have not ended are run first."""
+
+    def __init__(
+        self, spec: ExperimentSpec, store: RecordStore, records: RecordReader, suggestions: Suggestions
+    ) -> None:
+        self._spec = spec
+        self._store = store
+        self._suggestions = suggestions
+        trials = records.trials()
+        self._waiting: deque[Waiting] = deque(
+            Waiting(t.trial_id, t.sequence, t.attempt, t.parameters) for t in trials if not t.ended
+        )
+        self._ids = {trial.trial_id.lower() for trial in trials}
+        self._sequence = len(trials)
+        self._retries: dict[str, int] = {}
+        self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
+        self._killed: set[str] = set()
+        self._exhausted = False
+        self._stopping = False
+        self._placement = RoundRobin()
+        self._nodes: list[str] = []
+        self._nodes_time = 0.0
+        self._head_node = ray.get_runtime_context().get_node_id()
+        # The clock of maxExperimentDuration does not run while an experiment is interrupted.
+        self._deadline = (
+            None
+            if spec.max_experiment_duration_s is None
+            else time.monotonic() + spec.max_experiment_duration_s - _worked_s(trials)
+        )
+
+    async def run(self) -> ExperimentStatus:
+        """Run to the end; return DONE, or STOPPED where somebody asked for that."""
+        while True:
+            self._obey_requests()
+            await self._start_trials()
+            if not self._running:
+                break
+            await asyncio.wait(
+                [task for _, task in self._running.values()], timeout=_POLL_S, return_when="FIRST_COMPLETED"
+            )
+            for trial_id, (_, task) in list(self._running.items()):
+                if task.done():
+                    del self._running[trial_id]
+                    task.result()
+        return "STOPPED" if self._stopping else "DONE"
+
+    def stop(self) -> None:
+        """End all running trials, and start no more. They run again when the experiment is resumed."""
+        self._stopping = True
+        for attempt, _ in self._running.values():
+            attempt.cancel()
+
+    def _obey_requests(self) -> None:
+        for request in self._store.pending_requests():
+            _LOG.info("request: %s %s", request.kind, request.trial_id or "")
+            if request.kind == "stop":
+                self.stop()
+            elif request.trial_id in self._running:
+                self._killed.add(request.trial_id)
+                self._running[request.trial_id][0].cancel()
+            self._store.finish_request(request.id)
+
+    async def _start_trials(self) -> None:
+        while len(self._running) < self._spec.trial_concurrency and not self._stopping:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                return
+            trial = self._waiting.popleft() if self._waiting else await self._next_trial()
+            if trial is None:
+                return
+            self._start(trial)
+
+    async def _next_trial(self) -> Waiting | None:
+        limit = self._spec.max_trial_number
+        if self._exhausted or (limit is not None and self._sequence >= limit):
+            return None
+        trial_id = self._new_id()
+        parameters = await self._suggestions.ask(trial_id)
+        if parameters is None:
+            self._exhausted = True
+            self._store.add_notice("info", "the search space is used up: there is nothing left to try")
+            return None
+        trial = Waiting(trial_id, self._sequence, 1, parameters)
+        self._store.add_trial(trial_id, trial.sequence, parameters)
+        self._sequence += 1
+        return trial
+
+    def _new_id(self) -> str:
+        while True:
+            trial_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(5))
+            # A folder is named after it, and some file systems do not tell capitals from small letters.
+            if trial_id.lower() not in self._ids:
+                self._ids.add(trial_id.lower())
+                return trial_id
+
+    def _start(self, waiting: Waiting) -> None:
+        spec = self._spec
+        trial = TrialSpec(
+            experiment_id=spec.experiment_id,
+            trial_id=waiting.trial_id,
+            sequence=waiting.sequence,
+            attempt=waiting.attempt,
+            parameters=waiting.parameters,
+            command=spec.trial_command,
+            code=spec.code,
+            gpu_number=spec.trial_gpu_number,
+            timeout_s=spec.max_trial_duration_s,
+            environment=spec.trial_environment,
+            base_environment=spec.base_environment,
+        )
+        attempt = Attempt(trial)
+        self._store.start_attempt(trial.trial_id, trial.attempt)
+        reserves = bool(spec.trial_gpu_number or spec.trial_cpu_number or spec.trial_memory_bytes)
+        node = None if reserves else self._placement.take(self._live_nodes())
+        attempt.submit(spec, node, self._head_node)
+        task = asyncio.ensure_future(self._follow(attempt, node))
+        self._running[trial.trial_id] = (attempt, task)
+
+    def _live_nodes(self) -> list[str]:
+        now = time.monotonic()
+        if not self._nodes or now - self._nodes_time > _NODES_S:
+            self._nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+            self._nodes_time = now
+        return self._nodes
+
+    async def _follow(self, attempt: Attempt, node: str | None) -> None:
+        try:
+            end = await attempt.follow(self._store)
+        finally:
+            if node is not None:
+                self._placement.release(node)
+        trial = attempt.trial
+        match end:
+            case Ended():
+                self._finish(attempt, end)
+            case Cancelled() if trial.trial_id in self._killed:
+                self._store.finish(
+                    trial.trial_id, trial.attempt, "USER_CANCELED", outcome="killed", error="killed by the user"
+                )
+                self._suggestions.ended(trial.trial_id, None)
+            case Cancelled():
+                self._store.requeue_trial(trial.trial_id, "stopped", "the experiment was stopped")
+            case Lost():
+                self._retry(trial, end)
+
+    def _finish(self, attempt: Attempt, ended: Ended) -> None:
+        trial, started = attempt.trial, attempt.started
+        outcome = judge(ended, attempt.seen)
+        place: dict[str, Any] = {}
+        if started is not None and not attempt.started_committed:
+            place = {"machine": started.machine, "gpu_indices": started.gpu_indices, "start_time": started.time}
+        self._store.finish(
+            trial.trial_id,
+            trial.attempt,
+            outcome.status,
+            **place,
+            metrics=attempt.uncommitted(),
+            value=outcome.value,
+            metric=outcome.metric,
+            end_time=ended.time,
+            exit_code=ended.exit_code,
+            outcome=ended.reason or "ended",
+            error=outcome.error,
+            notices=[("warning", outcome.warning)] if outcome.warning else (),
+        )
+        self._suggestions.ended(trial.trial_id, outcome.value)
+
+    def _retry(self, trial: TrialSpec, lost: Lost) -> None:
+        """Run a trial again whose machine was lost, with the same parameters, unless that happened too often."""
+        self._nodes_time = 0.0
+        where = lost.machine or "its machine"
+        _LOG.warning("trial %s was lost with %s: %s", trial.trial_id, where, lost.error)
+        retries = self._retries.get(trial.trial_id, 0)
+        if retries >= self._spec.max_trial_retries:
+            error = f"lost {retries + 1} times, the last time with {where}: {lost.error}"
+            self._store.finish(trial.trial_id, trial.attempt, "FAILED", outcome="lost", error=error)
+            self._suggestions.ended(trial.trial_id, None)
+            return
+        self._retries[trial.trial_id] = retries + 1
+        number = self._store.requeue_trial(trial.trial_id, "lost", f"lost with {where}: {lost.error}")
+        self._store.add_notice("warning", f"lost with {where} ({lost.error}); it runs again", trial.trial_id)
+        if number is not None:
+            self._waiting.append(Waiting(trial.trial_id, trial.sequence, number, trial.parameters))
+
+
+def _worked_s(trials: list[TrialRecord]) -> float:
+    """Return for how long the experiment has worked so far: the time covered by its trials."""
+    spans = sorted((trial.create_time, trial.end_time) for trial in trials if trial.end_time is not None)
+    worked, until = 0.0, 0.0
+    for start, end in spans:
+        worked += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return worked

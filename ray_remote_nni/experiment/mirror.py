@@ -1,0 +1,138 @@
+"""The client's mirror of an experiment: records that follow the head's, and the output of its trials."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import tarfile
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ray_remote_nni.cluster.module import run_module
+from ray_remote_nni.cluster.state import ClusterState, MachineState
+from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.errors import MachineError
+from ray_remote_nni.experiment.collect import ARCHIVE_MARK
+from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.records.changes import Change, apply_changes, last_rev
+from ray_remote_nni.records.feed import read_line
+from ray_remote_nni.records.model import ExperimentStatus
+from ray_remote_nni.records.reader import RecordReader
+
+#: What a login shell may print before the archive.
+_LONGEST_NOISE = 2**20
+_FEED = "ray_remote_nni.records.feed"
+_COLLECT = "ray_remote_nni.experiment.collect"
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """A sign of life from the head: what the records say, and whether the experiment's driver runs."""
+
+    status: ExperimentStatus
+    driver_alive: bool
+
+
+async def follow(entry: ExperimentEntry, head: Head) -> AsyncIterator[Pulse]:
+    """Keep the mirror's records up with the head's; yield a pulse after each burst of changes.
+
+    Ends when the experiment has ended, or the head says no more. Raises MachineError where the connection is lost.
+    """
+    async for pulse in _feed(entry, head, "--follow"):
+        yield pulse
+
+
+async def catch_up(entry: ExperimentEntry, head: Head) -> Pulse | None:
+    """Bring the mirror's records up to date once; None where the head has none of this experiment."""
+    latest = None
+    async for pulse in _feed(entry, head):
+        latest = pulse
+    return latest
+
+
+async def _feed(entry: ExperimentEntry, head: Head, *arguments: str) -> AsyncIterator[Pulse]:
+    since = last_rev(entry.mirror) if entry.mirror.exists() else 0
+    directory = head.experiment_directory(entry.experiment_id)
+    async with head.run(_FEED, directory, "--since", str(since), *arguments) as stream:
+        burst: list[Change] = []
+        async for line in stream.lines():
+            if not line.startswith(b"{"):
+                continue
+            said = read_line(line)
+            if isinstance(said, Change):
+                burst.append(said)
+            elif "end" in said:
+                if burst:
+                    await asyncio.to_thread(apply_changes, entry.mirror, burst)
+                    burst = []
+                yield Pulse(said["status"], said["driverAlive"])
+
+
+async def pull_outputs(
+    entry: ExperimentEntry, state: ClusterState, connect: Callable[[MachineState], Awaitable[Transport]]
+) -> list[MachineError]:
+    """Bring the output of all ended trials that is not here yet; return what went wrong, machine by machine."""
+    if not entry.mirror.exists():
+        return []
+    missing: dict[str, list[str]] = {}
+    with RecordReader(entry.mirror) as records:
+        for trial in records.trials():
+            if trial.ended and trial.machine and not (entry.trials_directory / trial.trial_id).is_dir():
+                missing.setdefault(trial.machine, []).append(trial.trial_id)
+    work = [
+        _pull_from(entry, state, machine, missing[machine.host], connect)
+        for machine in state.machines
+        if machine.host in missing
+    ]
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, MachineError):
+            raise result
+    return [result for result in results if isinstance(result, MachineError)]
+
+
+async def _pull_from(
+    entry: ExperimentEntry,
+    state: ClusterState,
+    machine: MachineState,
+    trial_ids: list[str],
+    connect: Callable[[MachineState], Awaitable[Transport]],
+) -> None:
+    connection = await connect(machine)
+    library = f"{machine.home}/.ray-nni/lib/{state.library}"
+    try:
+        async with run_module(connection, machine.python, library, _COLLECT) as stream:
+            await stream.write(json.dumps({"experiment": entry.experiment_id, "trials": trial_ids}).encode())
+            stream.write_eof()
+            with tempfile.TemporaryFile() as spool:
+                while part := await stream.read(2**18):
+                    spool.write(part)
+                code, errors = await stream.wait()
+                if code != 0:
+                    said = errors.decode(errors="replace").strip().splitlines()
+                    raise MachineError(
+                        machine.host, f"its trials' output could not be fetched: {(said or ['no reason given'])[-1]}"
+                    )
+                await asyncio.to_thread(_unpack, spool, entry.trials_directory)
+    finally:
+        await connection.close()
+
+
+def _unpack(spool: IO[bytes], target: Path) -> None:
+    """Unpack the archive of outputs, each trial's folder whole or not at all."""
+    spool.seek(0)
+    spool.seek(spool.read(_LONGEST_NOISE).index(ARCHIVE_MARK) + len(ARCHIVE_MARK))
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as part:
+        with tarfile.open(fileobj=spool, mode="r:*") as archive:
+            if hasattr(tarfile, "data_filter"):
+                archive.extraction_filter = tarfile.data_filter
+            archive.extractall(part)
+        for folder in Path(part).iterdir():
+            with contextlib.suppress(OSError):
+                folder.rename(target / folder.name)

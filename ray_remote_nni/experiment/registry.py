@@ -1,0 +1,76 @@
+"""What the client remembers of its experiments: where each one's mirror is, and on which head its records are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray_remote_nni.errors import NotFound
+from ray_remote_nni.paths import experiments_folder
+from ray_remote_nni.records.schema import RECORDS_FILE
+
+
+@dataclass(frozen=True)
+class ExperimentEntry:
+    """An experiment of this client.
+
+    `directory` holds its mirror; `cluster` is the name of the cluster that it runs or ran on, `config` the file it
+    came from, `started` its start in seconds since the epoch, `job` the Ray job of its latest driver.
+    """
+
+    experiment_id: str
+    name: str | None
+    directory: str
+    cluster: str
+    config: str
+    started: float
+    code: str
+    job: str
+
+    @property
+    def mirror(self) -> Path:
+        """Return the path of the mirrored records; they may not be there yet."""
+        return Path(self.directory) / RECORDS_FILE
+
+    @property
+    def trials_directory(self) -> Path:
+        """Return the folder of the mirrored output of its trials."""
+        return Path(self.directory) / "trials"
+
+    def save(self) -> None:
+        """Write the entry, whole or not at all."""
+        file = _file(self.experiment_id)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(dataclasses.asdict(self), indent=1), encoding="utf-8")
+        os.replace(part, file)
+
+
+def all_experiments() -> list[ExperimentEntry]:
+    """Return the experiments of this client, the latest first."""
+    entries = [_read(file) for file in experiments_folder().glob("*.json")]
+    return sorted(entries, key=lambda entry: entry.started, reverse=True)
+
+
+def find_experiment(experiment_id: str | None) -> ExperimentEntry:
+    """Return the experiment with this id or name, the latest one for None. Raises NotFound."""
+    entries = all_experiments()
+    if experiment_id is None:
+        if not entries:
+            raise NotFound("There is no experiment yet. Start one: ray-nni run CONFIG")
+        return entries[0]
+    for entry in entries:
+        if experiment_id in (entry.experiment_id, entry.name):
+            return entry
+    known = ", ".join(entry.experiment_id for entry in entries[:5]) or "none"
+    raise NotFound(f"There is no experiment {experiment_id} here. The latest ones: {known}")
+
+
+def _file(experiment_id: str) -> Path:
+    return experiments_folder() / f"{experiment_id}.json"
+
+
+def _read(file: Path) -> ExperimentEntry:
+    return ExperimentEntry(**json.loads(file.read_text(encoding="utf-8")))

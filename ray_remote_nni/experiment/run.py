@@ -1,0 +1,104 @@
+"""What the commands do, without how they look: bring up, run, attach, resume, stop, take down."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ray_remote_nni.cluster.bringup import bring_up, find_cluster
+from ray_remote_nni.cluster.request import ClusterRequest
+from ray_remote_nni.cluster.teardown import take_down
+from ray_remote_nni.config import LoadedConfig
+from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.experiment.access import ClusterAccess
+from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.mirror import catch_up, pull_outputs
+from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
+from ray_remote_nni.experiment.stop import stop_experiment
+from ray_remote_nni.experiment.submit import start_driver, submit
+
+#: `report(host, what)`: something happened on a machine that a person wants to see.
+Report = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class RunningExperiment:
+    """An experiment that was started, and its cluster; `own` if that was brought up for it alone."""
+
+    entry: ExperimentEntry
+    access: ClusterAccess
+    own: bool
+
+
+async def start_experiment(loaded: LoadedConfig, request: ClusterRequest, report: Report) -> RunningExperiment:
+    """Start an experiment on its cluster, which is brought up if there is none; then it is this experiment's own."""
+    own = find_cluster(request) is None
+    state = (await bring_up(request, report)).state
+    access = ClusterAccess(state, request)
+    try:
+        async with access.head() as head:
+            entry = await submit(loaded, head)
+    except BaseException:
+        if own:
+            await end_cluster(access, report)
+        raise
+    return RunningExperiment(entry, access, own)
+
+
+async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> ExperimentEntry:
+    """Start a new driver for an experiment whose driver is gone. Raises ClusterError where it need not be."""
+    async with access.head() as head:
+        pulse = await catch_up(entry, head)
+        if pulse is None:
+            raise ClusterError(
+                f"{head.machine.host} has no records of experiment {entry.experiment_id}; "
+                "they are on the head that it ran on."
+            )
+        if pulse.status == "RUNNING" and pulse.driver_alive:
+            raise ClusterError(
+                f"Experiment {entry.experiment_id} is running. Watch it: ray-nni attach {entry.experiment_id}"
+            )
+        return await start_driver(entry, head)
+
+
+async def finish_experiment(running: RunningExperiment, report: Report, *, stop: bool) -> list[MachineError]:
+    """Bring the rest of the results here, after the end or, with `stop`, after stopping it; return what is missing.
+
+    A cluster of the experiment's own is taken down then.
+    """
+    entry, access = running.entry, running.access
+    if stop:
+        async with access.head() as head:
+            await stop_experiment(entry, head)
+    missing = await pull_outputs(entry, access.state, access.connect)
+    if running.own:
+        await end_cluster(access, report)
+    return missing
+
+
+async def end_cluster(access: ClusterAccess, report: Report, *, force: bool = False) -> list[ExperimentEntry]:
+    """`down`: stop what runs, mirror what is missing, stop the cluster; return the experiments that were stopped.
+
+    Raises ClusterError where a machine cannot be reached; `force` forgets the cluster all the same.
+    """
+    state = access.state
+    stopped: list[ExperimentEntry] = []
+    entries = [entry for entry in all_experiments() if entry.cluster == state.name]
+    with contextlib.suppress(*((MachineError, ClusterError) if force else ())):
+        async with access.head() as head:
+            stopped = [entry for entry in entries if await _settle(entry, head)]
+    for entry in entries:
+        for error in await pull_outputs(entry, state, access.connect):
+            report(error.machine, error.what)
+    await take_down(state, access.connect, report, force=force)
+    return stopped
+
+
+async def _settle(entry: ExperimentEntry, head: Head) -> bool:
+    """Stop an experiment and mirror its records; tell whether it ran."""
+    before = await catch_up(entry, head)
+    if before is None or before.status != "RUNNING":
+        return False
+    await stop_experiment(entry, head)
+    return True

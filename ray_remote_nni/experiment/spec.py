@@ -1,0 +1,73 @@
+"""What the job on the head is told of an experiment: plain values, in a file that only its owner can read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray_remote_nni.records.model import OptimizeMode
+
+SPEC_FILE = "experiment.json"
+
+
+@dataclass(frozen=True)
+class ExperimentSpec:
+    """An experiment, as the driver runs it.
+
+    Durations are seconds, None for no limit; `trial_gpu_number` None means all GPUs of a machine. `code` names the
+    folder under ~/.ray-nni/code/. `config` goes into the records and holds no secrets. `base_environment` replaces
+    what trials inherit from their machine: the caller's own, where the machine is the caller's.
+    """
+
+    experiment_id: str
+    name: str | None
+    config: Mapping[str, Any]
+    search_space: Mapping[str, Any]
+    tuner: str
+    tuner_args: Mapping[str, Any]
+    trial_command: str
+    code: str
+    trial_concurrency: int
+    max_trial_number: int | None
+    max_experiment_duration_s: float | None
+    max_trial_duration_s: float | None
+    trial_gpu_number: int | None
+    trial_cpu_number: float
+    trial_memory_bytes: int | None
+    max_trial_retries: int
+    trial_environment: Mapping[str, str]
+    base_environment: Mapping[str, str] | None
+
+    @property
+    def optimize_mode(self) -> OptimizeMode:
+        """Return maximize or minimize; the latter is the default of NNI's TPE."""
+        return "maximize" if self.tuner_args.get("optimize_mode") == "maximize" else "minimize"
+
+    @property
+    def seed(self) -> int | None:
+        """Return the tuner's seed."""
+        seed = self.tuner_args.get("seed")
+        return None if seed is None else int(seed)
+
+    def to_json(self) -> str:
+        """Return the text of the spec file."""
+        return json.dumps(dataclasses.asdict(self), indent=1)
+
+
+def write_spec(directory: Path, text: str) -> None:
+    """Write a spec file into an experiment's folder, for its owner's eyes only."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = directory / f"{SPEC_FILE}.part"
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    part.replace(directory / SPEC_FILE)
+
+
+def read_spec(directory: Path) -> ExperimentSpec:
+    """Read the spec from an experiment's folder."""
+    return ExperimentSpec(**json.loads((directory / SPEC_FILE).read_text(encoding="utf-8")))

@@ -1,0 +1,84 @@
+"""What there is: the clusters of this client and its experiments, as `status --json` shows them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from ray_remote_nni.cluster.node import node_runs
+from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states
+from ray_remote_nni.errors import NotFound, RayNniError
+from ray_remote_nni.experiment.access import ClusterAccess, access_cluster, cluster_named
+from ray_remote_nni.experiment.mirror import catch_up
+from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
+from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.records.shapes import experiment_json
+
+
+async def refresh(entry: ExperimentEntry, ask: Callable[[str], str]) -> str | None:
+    """Bring an experiment's mirror up to date where its cluster is up; return why that could not be done."""
+    state = cluster_named(entry.cluster)
+    if state is None:
+        return None
+    try:
+        async with access_cluster(state, ask).head() as head:
+            await catch_up(entry, head)
+    except RayNniError as error:
+        return str(error)
+    return None
+
+
+def cluster_of(entry: ExperimentEntry, or_else: Callable[[], ClusterState] | None = None) -> ClusterState:
+    """Return the cluster that an experiment runs on, or else another. Raises NotFound where it is not up."""
+    state = cluster_named(entry.cluster)
+    if state is not None:
+        return state
+    if or_else is not None:
+        return or_else()
+    raise NotFound(f"The cluster of experiment {entry.experiment_id} is not up. Bring it up: ray-nni up {entry.config}")
+
+
+async def status_json(ask: Callable[[str], str]) -> dict[str, Any]:
+    """Return {"clusters": [...], "experiments": [...]}, asked for on all machines at once."""
+    entries = all_experiments()
+    await asyncio.gather(*(refresh(entry, ask) for entry in entries))
+    experiments = []
+    running: Counter[str] = Counter()
+    for entry in entries:
+        if entry.mirror.exists():
+            with RecordReader(entry.mirror) as records:
+                experiments.append(experiment_json(records))
+                running.update(f"{entry.cluster} {trial.machine}" for trial in records.running())
+    clusters = await asyncio.gather(*(_cluster(state, running, ask) for state in all_states()))
+    return {"clusters": list(clusters), "experiments": experiments}
+
+
+async def _cluster(state: ClusterState, running: Counter[str], ask: Callable[[str], str]) -> dict[str, Any]:
+    try:
+        access = access_cluster(state, ask)
+        statuses = await asyncio.gather(*(_machine_status(access, machine) for machine in state.machines))
+    except RayNniError:
+        statuses = ["unknown"] * len(state.machines)
+    return {
+        "name": state.name,
+        "status": state.status,
+        "head": state.head.host,
+        "dashboard": state.dashboard_url,
+        "machines": [
+            {"host": machine.host, "status": status, "runningTrials": running[f"{state.name} {machine.host}"]}
+            for machine, status in zip(state.machines, statuses, strict=True)
+        ],
+    }
+
+
+async def _machine_status(access: ClusterAccess, machine: MachineState) -> str:
+    try:
+        connection = await access.connect(machine)
+        try:
+            return "up" if await node_runs(connection, machine.directory) else "down"
+        finally:
+            await connection.close()
+    except RayNniError:
+        return "unreachable"

@@ -1,0 +1,43 @@
+"""Asking a running experiment's driver to stop, and ending an experiment whose driver is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.mirror import Pulse, catch_up
+from ray_remote_nni.experiment.registry import ExperimentEntry
+
+_REQUESTS = "ray_remote_nni.records.requests"
+_PATIENCE_S = 20.0
+
+
+async def request(entry: ExperimentEntry, head: Head, kind: str, trial_id: str | None = None) -> None:
+    """Put a request into the records on the head, where the driver finds it. Raises ClusterError."""
+    arguments = [head.experiment_directory(entry.experiment_id), kind, *([trial_id] if trial_id else [])]
+    async with head.run(_REQUESTS, *arguments) as stream:
+        stream.write_eof()
+        while await stream.read(2**16):
+            pass
+        code, errors = await stream.wait()
+    if code != 0:
+        said = errors.decode(errors="replace").strip().splitlines()
+        raise ClusterError(f"{head.machine.host}: {said[-1] if said else 'the request was not taken'}")
+
+
+async def stop_experiment(entry: ExperimentEntry, head: Head) -> Pulse | None:
+    """Stop an experiment if it runs, and wait until it has stopped; return its last pulse, None without records.
+
+    An experiment whose driver is dead is left as it is: it does nothing any more, and can be resumed.
+    """
+    pulse = await catch_up(entry, head)
+    if pulse is None or pulse.status != "RUNNING" or not pulse.driver_alive:
+        return pulse
+    await request(entry, head, "stop")
+    deadline = time.monotonic() + _PATIENCE_S
+    while pulse is not None and pulse.status == "RUNNING" and time.monotonic() < deadline:
+        await asyncio.sleep(0.2)
+        pulse = await catch_up(entry, head)
+    return pulse

@@ -1,0 +1,114 @@
+"""From a configuration to an experiment that runs on the head of a cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+import shlex
+import string
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ray_remote_nni.cluster.library import install
+from ray_remote_nni.cluster.state import ClusterState
+from ray_remote_nni.config import LoadedConfig
+from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.experiment.spec import ExperimentSpec
+from ray_remote_nni.experiment.upload import digest_code, pack_code
+
+_ID_LETTERS = string.ascii_lowercase + string.digits
+
+
+def new_experiment_id() -> str:
+    """Return an id like NNI's: eight small letters and digits."""
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
+
+
+def make_spec(loaded: LoadedConfig, experiment_id: str, code: str) -> ExperimentSpec:
+    """Return what the driver is told."""
+    config = loaded.experiment
+    local = config.training_service.platform == "local"
+    return ExperimentSpec(
+        experiment_id=experiment_id,
+        name=config.experiment_name,
+        config=config.public_dict(),
+        search_space=config.search_space,
+        tuner=config.tuner.name or "",
+        tuner_args=config.tuner.class_args,
+        trial_command=config.trial_command,
+        code=code,
+        trial_concurrency=config.trial_concurrency,
+        max_trial_number=config.max_trial_number,
+        max_experiment_duration_s=config.max_experiment_duration_s,
+        max_trial_duration_s=config.max_trial_duration_s,
+        trial_gpu_number=config.trial_gpu_number,
+        trial_cpu_number=config.ray.trial_cpu_number,
+        trial_memory_bytes=config.ray.trial_memory,
+        max_trial_retries=config.ray.max_trial_retries,
+        trial_environment=config.ray.trial_environment,
+        # On the caller's own machine trials have the caller's environment, not that of whoever started the cluster.
+        base_environment=dict(os.environ) if local else None,
+    )
+
+
+def check_gpus(loaded: LoadedConfig, state: ClusterState) -> None:
+    """Refuse trials that no machine could ever run. Raises ClusterError."""
+    wanted = loaded.experiment.trial_gpu_number or 0
+    most = max(state.machines, key=lambda machine: len(machine.gpus))
+    if wanted > len(most.gpus):
+        raise ClusterError(
+            f"trialGpuNumber: a trial wants {wanted} GPUs, and no machine offers more than {len(most.gpus)} "
+            f"({', '.join(f'{machine.host}: {len(machine.gpus)}' for machine in state.machines)})."
+        )
+
+
+async def submit(loaded: LoadedConfig, head: Head) -> ExperimentEntry:
+    """Upload the code, hand the experiment to the head, and start its driver as a Ray job."""
+    check_gpus(loaded, head.state)
+    config = loaded.experiment
+    experiment_id = new_experiment_id()
+    excluded = frozenset({loaded.path.resolve(), config.experiment_working_directory.resolve()})
+    source = config.trial_code_directory.resolve()
+    code = digest_code(source, excluded)
+    spec = make_spec(loaded, experiment_id, code)
+    directory = config.experiment_working_directory / experiment_id
+    _write_config(directory, spec.config)
+    question = {"experiment": experiment_id, "spec": spec.to_json(), "code": code}
+    if not (await head.ask("ray_remote_nni.experiment.receive", question))["code"]:
+        with pack_code(source, excluded) as archive:
+            await install(head.connection, head.machine.python, code, archive, kind="code")
+    entry = ExperimentEntry(
+        experiment_id=experiment_id,
+        name=config.experiment_name,
+        directory=str(directory),
+        cluster=head.state.name,
+        config=str(loaded.path.absolute()),
+        started=time.time(),
+        code=code,
+        job="",
+    )
+    return await start_driver(entry, head)
+
+
+async def start_driver(entry: ExperimentEntry, head: Head) -> ExperimentEntry:
+    """Start a driver for an experiment whose spec and code are on the head."""
+    job = f"ray-nni-{entry.experiment_id}-{secrets.token_hex(3)}"
+    entry = dataclasses.replace(entry, job=job, cluster=head.state.name)
+    # Remembered before it runs: whatever happens to us now, it can be found.
+    entry.save()
+    command = [head.machine.python, "-m", "ray_remote_nni.experiment.driver", entry.experiment_id]
+    dashboard = await head.dashboard()
+    await dashboard.submit_job(job, shlex.join(command), {"experiment": entry.experiment_id})
+    return entry
+
+
+def _write_config(directory: Path, config: Any) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    (directory / "config.yml").write_text(text, encoding="utf-8")

@@ -1,0 +1,59 @@
+"""The driver's end of the tuner: an actor that is made anew from the records whenever it is lost."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ray.exceptions import RayActorError
+
+from ray_remote_nni.experiment.spec import ExperimentSpec
+from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.tuner.actor import TunerActor
+
+_LOG = logging.getLogger(__name__)
+_MOST_LOSSES = 5
+
+
+class Suggestions:
+    """Asks the tuner actor. Trials must be in the records before `ended` tells of them."""
+
+    def __init__(self, spec: ExperimentSpec, records: RecordReader) -> None:
+        self._spec = spec
+        self._records = records
+        self._losses = 0
+        self._actor: Any = self._create()
+
+    def _create(self) -> Any:
+        spec = self._spec
+        arguments = {name: value for name, value in spec.tuner_args.items() if name != "seed"}
+        actor: Any = TunerActor.options(name=f"tuner {spec.experiment_id}").remote(  # type: ignore[attr-defined]
+            spec.tuner, dict(spec.search_space), arguments, spec.seed
+        )
+        with self._records.snapshot() as records:
+            asked = [(trial.trial_id, trial.parameters) for trial in records.trials()]
+            ends = [(trial.trial_id, _value(trial)) for trial in records.finished_for_replay()]
+        if asked:
+            actor.replay.remote(asked, ends)
+        return actor
+
+    async def ask(self, trial_id: str) -> dict[str, Any] | None:
+        """Return parameters for a new trial, None when there is nothing left to try."""
+        while True:
+            try:
+                parameters: dict[str, Any] | None = await self._actor.ask.remote(trial_id)
+                return parameters
+            except RayActorError:
+                self._losses += 1
+                if self._losses > _MOST_LOSSES:
+                    raise
+                _LOG.warning("the tuner's actor was lost; a new one learns from the records", exc_info=True)
+                self._actor = self._create()
+
+    def ended(self, trial_id: str, value: float | None) -> None:
+        """Tell of a trial's end; does not wait. A lost actor's successor has it from the records."""
+        self._actor.end.remote(trial_id, value)
+
+
+def _value(trial: Any) -> float | None:
+    return trial.value if trial.status == "SUCCEEDED" else None
