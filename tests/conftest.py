@@ -28,7 +28,7 @@ def _pythons() -> dict[str, Path]:
         on_path = shutil.which(f"python{name}")
         if installed:
             found.setdefault(name, installed[-1])
-        elif on_path and subprocess.run([on_path, "-c", "import ssl"], capture_output=True).returncode == 0:
+        elif on_path and subprocess.run([on_path, "-c", "import ensurepip"], capture_output=True).returncode == 0:
             found.setdefault(name, Path(on_path))
     return found
 
@@ -73,7 +73,7 @@ def make_venv(cache_folder: Path) -> MakeVenv:
                 shutil.rmtree(folder, ignore_errors=True)
                 subprocess.run([python, "-m", "venv", folder], check=True)
                 if packages:
-                    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", *packages]
+                    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *packages]
                     subprocess.run(pip, check=True)
                 if pth is not None:
                     (next(folder.glob("lib/python3*")) / "site-packages" / "shared.pth").write_text(f"{pth}\n")
@@ -85,11 +85,11 @@ def make_venv(cache_folder: Path) -> MakeVenv:
 
 @pytest.fixture(scope="session")
 def nni_3_python(make_venv: MakeVenv) -> Path:
-    """A Python with the real NNI 3.0. It needs setuptools' pkg_resources and the old numpy."""
-    return make_venv("nni-3.0", first_of("3.10", "3.11", "3.9"), "nni==3.0", "setuptools<81", "numpy<2")
+    """A Python with the real NNI 3.0. It needs the pkg_resources of an older setuptools."""
+    return make_venv("nni-3.0", first_of("3.10", "3.11", "3.9"), "nni==3.0", "setuptools<81")
 
 
 @pytest.fixture(scope="session")
 def nni_2_python(make_venv: MakeVenv) -> Path:
     """A Python with the real NNI 2.10.1."""
-    return make_venv("nni-2.10.1", first_of("3.9", "3.8", "3.10", "3.11"), "nni==2.10.1", "setuptools<81", "numpy<2")
+    return make_venv("nni-2.10.1", first_of("3.9", "3.8", "3.10", "3.11"), "nni==2.10.1", "setuptools<81")

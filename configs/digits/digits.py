@@ -1,4 +1,4 @@
-"""Train a small neural network on scikit-learn's handwritten digits; report its accuracy after each epoch and at the end."""
+"""Train a small neural network on handwritten digits; report its accuracy after each epoch and at the end."""
 
 import argparse
 import os
@@ -42,7 +42,7 @@ def main(args):
     for epoch in range(args.epochs):
         model.partial_fit(train_x, train_y, classes=range(10))
         accuracy = model.score(test_x, test_y)
-        print("epoch {}: accuracy {:.4f}".format(epoch + 1, accuracy))
+        print(f"epoch {epoch + 1}: accuracy {accuracy:.4f}")
         nni.report_intermediate_result(accuracy)
     nni.report_final_result(accuracy)
 

@@ -71,7 +71,7 @@ def main(args):
     for epoch in range(args.epochs):
         train(model, train_loader, optimizer, device)
         accuracy = accuracy_of(model, test_loader, device)
-        print("epoch {}: accuracy {:.2f} %".format(epoch + 1, accuracy))
+        print(f"epoch {epoch + 1}: accuracy {accuracy:.2f} %")
         nni.report_intermediate_result(accuracy)
     nni.report_final_result(accuracy)
 

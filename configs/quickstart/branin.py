@@ -11,5 +11,5 @@ x, y = parameters["x"], parameters["y"]
 valley = y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6
 value = valley**2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
 
-print("x = {:.3f}, y = {:.3f}: {:.3f}".format(x, y, value))
+print(f"x = {x:.3f}, y = {y:.3f}: {value:.3f}")
 nni.report_final_result(value)

@@ -132,9 +132,8 @@ def _attach(running: RunningExperiment) -> ExperimentStatus:
     with LiveView(ERR, dashboard=running.access.state.dashboard_url) as view:
 
         def changed() -> None:
-            if entry.mirror.exists():
-                with RecordReader(entry.mirror) as records:
-                    view.update(records)
+            with RecordReader(entry.mirror) as records:
+                view.update(records)
 
         return asyncio.run(attach_to(entry, running.access, changed, lambda trouble: view.note(trouble or None)))
 

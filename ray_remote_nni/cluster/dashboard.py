@@ -17,6 +17,10 @@ _TIMEOUT_S = 20.0
 _AGENT_PATIENCE_S = 60.0
 
 
+class JobUnknown(ClusterError):
+    """Ray has no job of this id: its head was started anew."""
+
+
 @dataclass(frozen=True)
 class Dashboard:
     """The dashboard behind a loopback URL; the token is never part of a message."""
@@ -45,11 +49,11 @@ class Dashboard:
             await asyncio.sleep(0.2)
 
     async def job(self, job_id: str) -> dict[str, Any]:
-        """Return what Ray knows of a job: `status`, `message`, ... Raises ClusterError."""
+        """Return what Ray knows of a job: `status`, `message`, ... Raises JobUnknown, ClusterError."""
         try:
             known: dict[str, Any] = await self._call("GET", f"/api/jobs/{job_id}")
         except _Refused as error:
-            raise ClusterError(f"Ray does not know the job {job_id}: {error.text.strip()}") from error
+            raise JobUnknown(f"Ray does not know the job {job_id}: {error.text.strip()}") from error
         return known
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:

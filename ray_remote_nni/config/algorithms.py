@@ -41,11 +41,12 @@ _Rule = tuple[str, Callable[[Any], Any]]
 
 def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tuple[AlgorithmConfig, list[Problem]]:
     """The tuner with its name as we spell it and its arguments in canonical form, and what is wrong with it."""
+    key = source.name((*path, "name")).rpartition(".")[2]
     if tuner.class_name is not None or tuner.code_directory is not None:
         message = "a tuner of one's own (className, codeDirectory) is not supported yet"
-        return tuner, [source.problem(path, message, f"Use a built-in tuner: name: {listed(SUPPORTED_TUNERS)}")]
+        return tuner, [source.problem(path, message, f"Use a built-in tuner: {key}: {listed(SUPPORTED_TUNERS)}")]
     if tuner.name is None:
-        return tuner, [source.problem(path, "it names no algorithm", "Add its name, such as name: TPE")]
+        return tuner, [source.problem(path, "it names no algorithm", f"Add its name, such as {key}: TPE")]
     name = _spelled(tuner.name, SUPPORTED_TUNERS)
     problems = [] if name else [_unsupported(source, tuner.name, (*path, "name"))]
     if name is None and nearest(tuner.name, _NNI_TUNERS) not in SUPPORTED_TUNERS:
@@ -91,14 +92,31 @@ class _ArgumentChecker:
         node = self._source.find(path)
         if node is None or is_null(node):
             return {}
-        rules = {
+        rules: dict[str, _Rule | None] = {
             "optimize_mode": _words("minimize", "maximize"),
             "seed": _at_least(0, whole_number, "a whole number of at least 0"),
             "tpe_args": None,
+            "parallel_optimize": ("true or false", lambda value: str(value) if isinstance(value, bool) else None),
+            "constant_liar_type": _words("min", "max", "mean"),
         }
         arguments = self._arguments(node, path, rules)
         if isinstance(node, LocatedDict) and (tpe_args := node.given("tpe_args")) is not None:
             arguments["tpe_args"] = self._arguments(tpe_args, (*path, "tpe_args"), _TPE_ARGS)
+        return self._modern(arguments, path)
+
+    def _modern(self, arguments: dict[str, Any], path: FieldPath) -> dict[str, Any]:
+        """The arguments of NNI before 2.4, `parallel_optimize` and `constant_liar_type`, as `tpe_args`."""
+        old = [name for name in ("parallel_optimize", "constant_liar_type") if name in arguments]
+        if not old:
+            return arguments
+        parallel, liar = arguments.pop("parallel_optimize", "False"), arguments.pop("constant_liar_type", "min")
+        modern = {"min": "best", "max": "worst", "mean": "mean"}[liar] if parallel == "True" else None
+        arguments["tpe_args"] = {"constant_liar_type": modern, **arguments.get("tpe_args", {})}
+        for name in old:
+            message = f"an argument of NNI before 2.4, taken as tpe_args: {{constant_liar_type: {modern or 'null'}}}"
+            mark = self._source.mark_of_key((*path, name))
+            problem = self._source.problem((*path, name), message, "Write that instead", level="warning", mark=mark)
+            self.problems.append(problem)
         return arguments
 
     def _arguments(self, node: Node, path: FieldPath, rules: dict[str, _Rule | None]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Builder:
         `ready` holds fields that the caller built itself, by their Python names; None in it marks one that failed.
         """
         if not isinstance(node, LocatedDict):
-            self._refuse(path, node, "a mapping of fields")
+            self._refuse(path, node, "a mapping of fields", _example_of(model))
             return None
         values: dict[str, Any] = {}
         failed: set[str] = set()
@@ -134,7 +134,8 @@ class Builder:
             return None
 
     def _missing(self, path: FieldPath, info: FieldInfo) -> None:
-        example = f", such as {info.alias}: {_as_yaml(info.examples[0])}" if info.examples else ""
+        name = self.source.name(path).rpartition(".")[2]
+        example = f", such as {name}: {_as_yaml(info.examples[0])}" if info.examples else ""
         self.problems.append(
             self.source.problem(
                 path, "this field is required", f"Add it{example}", mark=self.source.mark_of_key(path[:-1])
@@ -155,6 +156,13 @@ class Builder:
     ) -> None:
         found = "" if node is None or secret else f"found {describe(node)}; "
         self.problems.append(self.source.problem(path, f"{found}accepted: {accepted}", remedy))
+
+
+def _example_of(model: type[BaseModel]) -> str | None:
+    for info in model.model_fields.values():
+        if info.examples:
+            return f"Write its fields, such as {info.alias}: {_as_yaml(info.examples[0])}"
+    return None
 
 
 def _leaves(annotation: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from ray_remote_nni.config.models import ExperimentConfig, RemoteConfig, models_in
-from ray_remote_nni.config.names import FieldPath, fold, listed, nearest
+from ray_remote_nni.config.names import FieldPath, fold, listed, nearest, some_of
 
 # v1 name -> where that setting is in the v2 schema; empty where it is nowhere.
 V1_NAMES = {
@@ -68,12 +68,12 @@ def hint_for_unknown(key: str, model: type[BaseModel], path: FieldPath) -> Hint:
         return Hint("there is no such field with platform local", "Write platform: remote, or remove it")
     homes = _homes(key, path)
     if homes:
-        return Hint(f"there is no such field here; it belongs into {listed(homes)}", "Move it there")
+        return Hint(f"there is no such field here; it belongs in {listed(homes)}", "Move it there")
     close = nearest(key, names)
     if close is not None:
         message = f"there is no such field; the nearest is {close}"
         return Hint(message, f"Write {close}, or remove it", close)
-    return Hint("there is no such field", f"Remove it; accepted here: {', '.join(names)}")
+    return Hint("there is no such field", f"Remove it; accepted here: {some_of(names, most=12)}")
 
 
 def field_names(model: type[BaseModel]) -> list[str]:
@@ -84,7 +84,7 @@ def field_names(model: type[BaseModel]) -> list[str]:
 def _homes(key: str, path: FieldPath) -> list[str]:
     """The blocks that do have a field of this name."""
     here = ".".join(str(step) for step in path if isinstance(step, str))
-    return sorted({home or "the top level" for home in _search(key, ExperimentConfig, "") if home != here})
+    return sorted({home or "the top level of the file" for home in _search(key, ExperimentConfig, "") if home != here})
 
 
 def _search(key: str, model: type[BaseModel], home: str) -> list[str]:

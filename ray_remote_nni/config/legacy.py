@@ -26,7 +26,7 @@ from ray_remote_nni.config.located import (
     is_null,
     text_of,
 )
-from ray_remote_nni.config.names import FieldPath, dotted, fold, nearest
+from ray_remote_nni.config.names import FieldPath, dotted, fold, nearest, some_of
 from ray_remote_nni.config.problems import Problem
 
 _PLATFORM = "trainingServicePlatform"
@@ -56,6 +56,10 @@ class _Converter:
 
     def convert(self) -> Source:
         root = self.source.root
+        # A message about a field that is missing has its v1 name too.
+        self._names[_MACHINES] = "machineList"
+        self._names |= {target: name for name, target in ROOT_FIELDS.items() if target is not None}
+        self._names |= {target: f"trial.{name}" for name, target in TRIAL_FIELDS.items() if target is not None}
         platform = root.get(_PLATFORM)
         assert platform is not None
         self._platform = fold(text_of(platform.value) or "")
@@ -116,6 +120,7 @@ class _Converter:
     def _algorithm(self, kind: str, entry: Entry) -> None:
         target = "tuner" if kind == "advisor" and self.source.root.given("tuner") is None else kind
         self._names[(target,)] = kind
+        self._names[(target, "name")] = f"{kind}.builtin{kind.title()}Name"
         fields = {f"builtin{kind.title()}Name": (target, "name"), **ALGORITHM_FIELDS}
         if not isinstance(entry.value, LocatedDict):
             self._root[target] = replace(entry, key=target)
@@ -139,9 +144,9 @@ class _Converter:
 
     def _class_name(self, kind: str, target: str, entry: Entry, own: dict[str, Entry]) -> Entry:
         """`classFileName: a.py` with `className: B` is v2's `className: a.B`."""
-        for name, example in (("classFileName", "my_tuner.py"), ("className", "MyTuner")):
-            if name not in own:
-                self._error((kind, name), "this field is required", f"Add it, such as {name}: {example}", entry)
+        for missing, example in (("classFileName", "my_tuner.py"), ("className", "MyTuner")):
+            if missing not in own:
+                self._error((kind, missing), "this field is required", f"Add it, such as {missing}: {example}", entry)
         file, name = own.get("classFileName"), own.get("className")
         module = (text_of(file.value) if file else None) or ""
         text = f"{module.removesuffix('.py')}.{(text_of(name.value) if name else None) or ''}"
@@ -158,12 +163,14 @@ class _Converter:
             items = tuple(self._machine(item, index) for index, item in enumerate(machines.items))
             machines = replace(machines, items=items)
         self._service["machineList"] = replace(entry, key="machineList", value=machines)
-        self._names[_MACHINES] = "machineList"
 
     def _machine(self, machine: Node, index: int) -> Node:
         if not isinstance(machine, LocatedDict):
             return machine
         entries = []
+        for name, target in MACHINE_FIELDS.items():
+            if target is not None:
+                self._names[(*_MACHINES, index, target)] = dotted(("machineList", index, name))
         for name, entry in self._fields(machine, ("machineList", index), MACHINE_FIELDS):
             target = MACHINE_FIELDS[name]
             path = ("machineList", index, name)
@@ -175,7 +182,6 @@ class _Converter:
                 self._error(path, message, remedy, entry)
                 continue
             entries.append(replace(entry, key=target))
-            self._names[(*_MACHINES, index, target)] = dotted(path)
         return replace(machine, entries=tuple(entries))
 
     def _fields(self, node: Node, path: FieldPath, known: Mapping[str, object]) -> Iterator[tuple[str, Entry]]:
@@ -205,10 +211,10 @@ class _Converter:
         if v1_name is not None:
             message = f"this is a v2 name, and {_PLATFORM} makes this a v1 file; in v1 this is {v1_name}"
             self._error(path, message, f"Write {v1_name}", entry)
-            return None
+            return v1_name if v1_name in known and block.get(v1_name) is None else None
         close = nearest(entry.key, known)
         if close is None:
-            remedy = f"Remove it; accepted here: {', '.join(known)}"
+            remedy = f"Remove it; accepted here: {some_of(known)}"
             self._error(path, "there is no such field in the v1 schema", remedy, entry)
             return None
         self._error(path, f"there is no such field; the nearest is {close}", f"Write {close}, or remove it", entry)

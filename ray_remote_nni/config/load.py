@@ -11,13 +11,14 @@ from typing import Any
 from ray_remote_nni.config.algorithms import check_assessor, check_tuner
 from ray_remote_nni.config.build import Builder
 from ray_remote_nni.config.environment import substitute
-from ray_remote_nni.config.files import check_files, load_search_space
+from ray_remote_nni.config.files import check_files
 from ray_remote_nni.config.legacy import convert_v1, is_v1
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, MachineConfig, RemoteConfig
 from ray_remote_nni.config.normalise import normalise
 from ray_remote_nni.config.problems import ConfigInvalid, Problem, in_reading_order
 from ray_remote_nni.config.service import build_service, check_service
+from ray_remote_nni.config.space_source import load_search_space
 from ray_remote_nni.config.spelling import correct_names
 from ray_remote_nni.config.text_file import Unreadable, read_text
 from ray_remote_nni.config.unused import unused_warnings
@@ -38,18 +39,30 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedCo
     source = read_source(path)
     base = path.absolute().parent
     source, unset = substitute(source, environ)
-    source, dropped = convert_v1(source) if is_v1(source.root) else (source, [])
-    source, misspelt = correct_names(source)
-    source, doubled = normalise(source)
+    source, odd = in_v2(source)
     experiment, problems = _build(source, base)
-    problems += dropped + misspelt + doubled
+    problems += odd
     # What is wrong with a value whose variable is not set is that variable, whatever else it seems to be.
     places = {(problem.line, problem.column) for problem in unset}
     problems = [problem for problem in problems if (problem.line, problem.column) not in places] + unset
-    problems = in_reading_order(problems, source.file)
+    problems = in_reading_order(_without_moot_warnings(problems), source.file)
     if experiment is None or any(problem.level == "error" for problem in problems):
         raise ConfigInvalid(problems)
     return LoadedConfig(path, experiment, tuple(problems))
+
+
+def _without_moot_warnings(problems: list[Problem]) -> list[Problem]:
+    """Without the warnings about fields that are wrong anyway."""
+    wrong = {(problem.file, problem.field) for problem in problems if problem.level == "error"}
+    return [problem for problem in problems if problem.level == "error" or (problem.file, problem.field) not in wrong]
+
+
+def in_v2(source: Source) -> tuple[Source, list[Problem]]:
+    """The source in the v2 schema and the models' spelling, and what had to be said on the way."""
+    source, dropped = convert_v1(source) if is_v1(source.root) else (source, [])
+    source, misspelt = correct_names(source)
+    source, doubled = normalise(source)
+    return source, dropped + misspelt + doubled
 
 
 def read_source(path: Path) -> Source:

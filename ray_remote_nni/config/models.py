@@ -87,7 +87,7 @@ class MachineConfig(_GpuUse):
 class LocalConfig(_GpuUse):
     """This machine, without SSH. It has no `pythonPath`: trials run in the caller's own environment."""
 
-    platform: Literal["local"] = "local"
+    platform: Annotated[Literal["local"], Field(description="This machine", examples=["local"])] = "local"
     reuse_mode: Annotated[Flag, Field(description="NNI's reuse mode; without effect here")] = False
 
     @property
@@ -99,7 +99,7 @@ class LocalConfig(_GpuUse):
 class RemoteConfig(_Model):
     """Machines reached over SSH."""
 
-    platform: Literal["remote"] = "remote"
+    platform: Annotated[Literal["remote"], Field(description="Machines reached over SSH")] = "remote"
     machine_list: Annotated[tuple[MachineConfig, ...], Field(min_length=1, description="The machines")]
     reuse_mode: Annotated[Flag, Field(description="NNI's reuse mode; without effect here")] = False
 

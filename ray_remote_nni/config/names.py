@@ -35,3 +35,9 @@ def listed(values: Iterable[str]) -> str:
     """`a, b or c`, for messages."""
     names = list(values)
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def some_of(names: Iterable[str], most: int = 8) -> str:
+    """`a, b, c, ...`: the first names of a list, for messages that would otherwise be all list."""
+    shown = list(names)
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")

@@ -119,13 +119,10 @@ class _Checker:
         if all(named):
             return self.nested(values, path)
         if any(named):
-            index = named.index(False)
-            self.error(
-                (*path, index),
-                "this choice has no _name, and others beside it have one",
-                "Give each of them a _name, or none",
-            )
-            return []
+            for index in [index for index, has_name in enumerate(named) if not has_name]:
+                message = "this choice has no _name, and others beside it have one"
+                self.error((*path, index), message, "Give each of them a _name, or none")
+            return self.nested(values, path)
         for index, value in enumerate(values):
             if isinstance(value, str) and _is_number_text(value):
                 self.warn(
@@ -147,16 +144,20 @@ class _Checker:
                 self.warn((*path, index), f"{_shown(value)} is there twice, so it is chosen twice as often")
             seen.add(text)
 
-    def nested(self, values: list[dict[str, Any]], path: FieldPath) -> list[dict[str, Any]]:
+    def nested(self, values: list[Any], path: FieldPath) -> list[dict[str, Any]]:
         checked: list[dict[str, Any]] = []
+        names: list[Any] = []
         for index, value in enumerate(values):
+            if not isinstance(value, dict) or "_name" not in value:
+                continue
             name = value["_name"]
+            names.append(name)
             if isinstance(name, dict | list) or name is None:
                 self.error((*path, index, "_name"), f"found {_shown(name)}; accepted: a name")
             parameters = {key: spec for key, spec in value.items() if key != "_name"}
             # Behind the name, so that a trial's parameters start with it, as in NNI.
             checked.append({"_name": name, **self.space(parameters, (*path, index))})
-        self.few_values([value["_name"] for value in values], path)
+        self.few_values(names, path)
         return checked
 
     def range(self, kind: str, values: list[Any], path: FieldPath) -> list[Any]:

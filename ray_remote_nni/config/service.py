@@ -5,7 +5,7 @@ from __future__ import annotations
 from ray_remote_nni.config.build import Builder
 from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, describe
 from ray_remote_nni.config.models import LocalConfig, RemoteConfig
-from ray_remote_nni.config.names import FieldPath, fold, nearest
+from ray_remote_nni.config.names import FieldPath, fold, nearest, some_of
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import whole_number
 
@@ -145,7 +145,6 @@ def _check_head(source: Source, machines: Node | None) -> list[Problem]:
     ]
     if head.text.lower() in [host.lower() for host in hosts]:
         return []
-    shown = ", ".join(hosts[:5]) + (", ..." if len(hosts) > 5 else "")
     remedy = f"Write {nearest(head.text, hosts) or 'the host of one of its machines, as it stands there'}"
-    message = f"found {describe(head)}; accepted: a host of the machineList ({shown})"
+    message = f"found {describe(head)}; accepted: a host of the machineList ({some_of(hosts)})"
     return [source.problem(("ray", "headNode"), message, remedy)]

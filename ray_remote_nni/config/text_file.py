@@ -30,11 +30,12 @@ def read_text(path: Path) -> str:
         raise Unreadable(f"it cannot be read: {reason}") from error
     if len(content) > MAX_BYTES:
         raise Unreadable(f"it is larger than {MAX_BYTES // 1024**2} MB", "Check that this is the file you mean")
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Unreadable("it is UTF-16 text", "Save it as UTF-8")
+    if b"\0" in content:
+        raise Unreadable("it is a binary file", "Check that this is the file you mean")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise Unreadable(f"it is not UTF-8 text (line {line})", "Save it as UTF-8") from error
-    if "\0" in text:
-        raise Unreadable("it is a binary file", "Check that this is the file you mean")
-    return text

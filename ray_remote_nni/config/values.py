@@ -69,13 +69,13 @@ def _whole(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
 
 def parse_duration_s(value: Any) -> float:
     """Seconds, rounded up, of a number or of a text like "1.5h" (d, h, m, s; any case). Raises Refused."""
-    accepted = 'a time above zero: a number of seconds, or a text with d, h, m or s ("90s", "1.5h")'
+    accepted = 'a time above zero, as a number of seconds or a text with d, h, m or s ("90s", "1.5h")'
     return float(_quantity(value, _TIME_UNITS_S, "s", accepted))
 
 
 def parse_size_bytes(value: Any) -> int:
     """Bytes, rounded up, of a number or of a text like "4gb". Raises Refused."""
-    accepted = 'a size above zero: a number of bytes, or a text with tb, gb, mb, kb or b ("4gb")'
+    accepted = 'a size above zero, as a number of bytes or a text with tb, gb, mb, kb or b ("4gb")'
     return _quantity(value, _SIZE_UNITS, "b", accepted)
 
 
@@ -94,7 +94,7 @@ def _quantity(value: Any, units: dict[str, int], default_unit: str, accepted: st
 
 def parse_gpu_indices(value: Any) -> tuple[int, ...]:
     """A list of indices, one index, or a text like "0,1". Raises Refused."""
-    accepted = 'GPU indices: a list ([0, 1]), one index (0) or a text ("0,1"), each once and none below zero'
+    accepted = 'GPU indices as a list ([0, 1]), one index (0) or a text ("0,1"), each once and none below zero'
     if isinstance(value, str):
         value = value.split(",")
     elif isinstance(value, int | float):

@@ -7,16 +7,19 @@ import contextlib
 import time
 from collections.abc import Callable
 
+from ray_remote_nni.cluster.dashboard import Dashboard, JobUnknown
 from ray_remote_nni.errors import ClusterError, MachineError
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.experiment.mirror import Pulse, follow
+from ray_remote_nni.experiment.mirror import follow
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.records.model import ExperimentStatus
 
 #: A driver that was dead for so long is not coming back: its job, or its machine, has ended.
 _DEAD_S = 3.0
 _JOB_CHECK_S = 1.0
+#: Looking costs more than mirroring, and nobody reads faster.
+_SHOW_S = 1.0
 _LONGEST_PAUSE_S = 15.0
 
 
@@ -38,8 +41,8 @@ async def attach(
 ) -> ExperimentStatus:
     """Mirror an experiment's records until it has ended, and return how.
 
-    `on_change()` is called after each burst of changes, `on_trouble(message)` when the connection is lost; it is tried
-    again until it works. Raises DriverDied, and ClusterError where the driver could not start.
+    `on_change()` is called when there may be something new to show, at most once a second, and `on_trouble(message)`
+    when the connection is lost; it is tried again until it works. Raises DriverDied.
     """
     pause = 1.0
     while True:
@@ -55,49 +58,63 @@ async def attach(
 
 
 async def _watch(entry: ExperimentEntry, head: Head, on_change: Callable[[], None]) -> ExperimentStatus:
-    checking = asyncio.ensure_future(_fail_with_job(entry, head))
-    watching = asyncio.ensure_future(_follow(entry, head, on_change))
+    seen = asyncio.Event()
+    watching = asyncio.ensure_future(_follow(entry, head, on_change, seen))
+    starting = asyncio.ensure_future(_fail_with_job(entry, head, seen))
     try:
-        await asyncio.wait({checking, watching}, return_when=asyncio.FIRST_COMPLETED)
-        # A job that failed may still have said why in the records.
+        await asyncio.wait({starting, watching}, return_when=asyncio.FIRST_COMPLETED)
         if not watching.done():
-            await asyncio.wait({watching}, timeout=_DEAD_S)
-        return watching.result() if watching.done() else checking.result()
+            starting.result()
+        return await watching
     finally:
-        for task in (checking, watching):
+        for task in (starting, watching):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, MachineError, ClusterError):
                 await task
 
 
-async def _follow(entry: ExperimentEntry, head: Head, on_change: Callable[[], None]) -> ExperimentStatus:
+async def _follow(
+    entry: ExperimentEntry, head: Head, on_change: Callable[[], None], seen: asyncio.Event
+) -> ExperimentStatus:
     dead_since: float | None = None
-    latest: Pulse | None = None
-    async for pulse in follow(entry, head):
-        latest = pulse
-        on_change()
-        if pulse.status != "RUNNING":
-            return pulse.status
-        if pulse.driver_alive:
-            dead_since = None
-        elif dead_since is None:
-            dead_since = time.monotonic()
-        elif time.monotonic() - dead_since > _DEAD_S:
-            raise DriverDied(entry.experiment_id)
-    if latest is None:
+    shown = 0.0
+    async with contextlib.aclosing(follow(entry, head)) as pulses:
+        async for pulse in pulses:
+            if pulse.status != "RUNNING" or time.monotonic() - shown > _SHOW_S:
+                on_change()
+                shown = time.monotonic()
+            if pulse.status != "RUNNING":
+                return pulse.status
+            if pulse.driver_alive:
+                seen.set()
+                dead_since = None
+            elif dead_since is None:
+                dead_since = time.monotonic()
+            elif seen.is_set() and time.monotonic() - dead_since > _DEAD_S:
+                raise DriverDied(entry.experiment_id)
+    if shown == 0.0:
         raise DriverDied(entry.experiment_id, "it left no records")
     raise MachineError(head.machine.host, "the connection was lost.")
 
 
-async def _fail_with_job(entry: ExperimentEntry, head: Head) -> ExperimentStatus:
-    """Raise DriverDied when Ray says that the driver's job has failed."""
+async def _fail_with_job(entry: ExperimentEntry, head: Head, seen: asyncio.Event) -> None:
+    """Raise DriverDied when Ray says that the driver's job has ended; return once the driver was seen alive."""
     dashboard = await head.dashboard()
-    while True:
-        job = {}
-        # A dashboard that does not answer says nothing about the driver.
-        with contextlib.suppress(ClusterError):
-            job = await dashboard.job(entry.job)
-        if job.get("status") in ("FAILED", "STOPPED"):
-            lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
-            raise DriverDied(entry.experiment_id, lines[-1] if lines else "")
-        await asyncio.sleep(_JOB_CHECK_S)
+    while not seen.is_set():
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(seen.wait(), _JOB_CHECK_S)
+            return
+        await check_job(entry, dashboard)
+
+
+async def check_job(entry: ExperimentEntry, dashboard: Dashboard) -> None:
+    """Raise DriverDied where Ray says that the driver's job has failed, or does not know it."""
+    try:
+        job = await dashboard.job(entry.job)
+    except JobUnknown as error:
+        raise DriverDied(entry.experiment_id) from error
+    except ClusterError:
+        return  # a dashboard that does not answer says nothing about the driver
+    if job["status"] in ("FAILED", "STOPPED"):
+        lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
+        raise DriverDied(entry.experiment_id, lines[-1] if lines else "")

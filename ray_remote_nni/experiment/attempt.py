@@ -1,4 +1,4 @@
-"""One trial attempt seen from the driver: submitted to Ray, followed event by event, committed as it goes."""
+"""One trial attempt seen from the driver: submitted to Ray, its events taken in and recorded as they come."""
 
 from __future__ import annotations
 
@@ -31,38 +31,42 @@ class Cancelled:
 
 @dataclass
 class Attempt:
-    """An attempt under way. `seen` collects what it reported; `committed` is how much of that is in the records."""
+    """An attempt under way. `events` is what happened so far, `committed` how many of its metrics are recorded."""
 
     trial: TrialSpec
-    started: Started | None = None
+    events: list[TrialEvent] = field(default_factory=list)
     started_committed: bool = False
-    seen: list[Reported] = field(default_factory=list)
     committed: int = 0
     _task: Any = None
     _cancelled: bool = False
 
-    def submit(self, spec: ExperimentSpec, node: str | None, head_node: str) -> None:
+    @property
+    def started(self) -> Started | None:
+        """Return where and since when its process runs, None before that."""
+        first = self.events[0] if self.events else None
+        return first if isinstance(first, Started) else None
+
+    @property
+    def metrics(self) -> list[Reported]:
+        """Return what the trial has reported so far."""
+        return [event for event in self.events if isinstance(event, Reported)]
+
+    def submit(self, spec: ExperimentSpec, node: str | None, head_node: str, inbox: Any) -> None:
         """Hand the attempt to Ray; `node` is where it shall run, None where Ray chooses by what it reserves."""
         options: dict[str, Any] = {
             "name": f"trial {self.trial.sequence} {self.trial.trial_id}",
-            "num_returns": "streaming",
             "num_cpus": spec.trial_cpu_number,
             "num_gpus": spec.trial_gpu_number or 0,
             "scheduling_strategy": on_node(node) if node is not None else "SPREAD",
         }
         if spec.trial_memory_bytes is not None:
             options["memory"] = spec.trial_memory_bytes
-        self._task = run_trial.options(**options).remote(self.trial, head_node)
+        self._task = run_trial.options(**options).remote(self.trial, head_node, inbox)
 
-    async def follow(self, store: RecordStore) -> Ended | Lost | Cancelled:
-        """Record what happens, as it happens, until the end, which is left to the caller to record."""
+    async def end(self) -> Ended | Lost | Cancelled:
+        """Wait for the end; `events` is whole then."""
         try:
-            async for reference in self._task:
-                for event in await reference:
-                    end = self._take(event)
-                    if end is not None:
-                        return end
-                self._commit(store)
+            self.events = await self._task
         except TaskCancelledError:
             return Cancelled()
         except RayError as error:
@@ -70,7 +74,24 @@ class Attempt:
                 return Cancelled()
             machine = self.started.machine if self.started is not None else None
             return Lost(machine, _first_line(error))
-        return Cancelled() if self._cancelled else Lost(None, "its task ended without a word")
+        last = self.events[-1]
+        if isinstance(last, NotStarted):
+            return Lost(last.machine, last.error)
+        assert isinstance(last, Ended)
+        return last
+
+    def take(self, start: int, events: list[TrialEvent], store: RecordStore) -> None:
+        """Take in and record what happened while it runs; a batch that does not follow on what is known is left."""
+        if start != len(self.events):
+            return
+        self.events += events
+        trial, place = self.trial, self.started
+        if place is not None and not self.started_committed:
+            store.attempt_started(trial.trial_id, trial.attempt, place.machine, place.gpu_indices, place.time)
+            self.started_committed = True
+        if fresh := self.uncommitted():
+            store.add_metrics(trial.trial_id, trial.attempt, fresh)
+            self.committed += len(fresh)
 
     def cancel(self) -> None:
         """End the attempt: its machine's guard ends the process tree."""
@@ -80,29 +101,7 @@ class Attempt:
 
     def uncommitted(self) -> list[Metric]:
         """Return the metrics that are not in the records yet."""
-        return [(m.sequence, m.kind, m.value, m.time) for m in self.seen[self.committed :]]
-
-    def _take(self, event: TrialEvent) -> Ended | Lost | None:
-        match event:
-            case Started():
-                self.started = event
-            case Reported():
-                self.seen.append(event)
-            case Ended():
-                return event
-            case NotStarted():
-                return Lost(event.machine, event.error)
-        return None
-
-    def _commit(self, store: RecordStore) -> None:
-        trial = self.trial
-        if self.started is not None and not self.started_committed:
-            place = self.started
-            store.attempt_started(trial.trial_id, trial.attempt, place.machine, place.gpu_indices, place.time)
-            self.started_committed = True
-        if self.committed < len(self.seen):
-            store.add_metrics(trial.trial_id, trial.attempt, self.uncommitted())
-            self.committed = len(self.seen)
+        return [(m.sequence, m.kind, m.value, m.time) for m in self.metrics[self.committed :]]
 
 
 def _first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import tarfile
@@ -18,7 +19,10 @@ def main() -> None:
     trials = experiment_directory(asked["experiment"]) / "trials"
     # A login shell may have printed something before.
     sys.stdout.buffer.write(ARCHIVE_MARK)
-    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|gz", compresslevel=1) as archive:
+    with (
+        gzip.GzipFile(fileobj=sys.stdout.buffer, mode="wb", compresslevel=1) as compressed,
+        tarfile.open(fileobj=compressed, mode="w|") as archive,
+    ):
         for trial_id in asked["trials"]:
             for name in _FILES:
                 file = trials / trial_id / name

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost
 from ray_remote_nni.experiment.outcome import judge
@@ -22,10 +23,12 @@ from ray_remote_nni.experiment.suggestions import Suggestions
 from ray_remote_nni.records.model import ExperimentStatus, TrialRecord
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.store import RecordStore
+from ray_remote_nni.trial.inbox import Inbox
 from ray_remote_nni.trial.spec import Ended, TrialSpec
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
+_COLLECT_S = 10.0
 #: How old the list of live machines may be.
 _NODES_S = 2.0
 _ID_LETTERS = string.ascii_letters + string.digits
@@ -64,6 +67,7 @@ class ExperimentLoop:
         self._placement = RoundRobin()
         self._nodes: list[str] = []
         self._nodes_time = 0.0
+        self._inbox: Any = Inbox.options(name=f"inbox {spec.experiment_id}").remote()  # type: ignore[attr-defined]
         self._head_node = ray.get_runtime_context().get_node_id()
         # The clock of maxExperimentDuration does not run while an experiment is interrupted.
         self._deadline = (
@@ -74,6 +78,13 @@ class ExperimentLoop:
 
     async def run(self) -> ExperimentStatus:
         """Run to the end; return DONE, or STOPPED where somebody asked for that."""
+        collecting = asyncio.ensure_future(self._collect())
+        try:
+            return await self._run()
+        finally:
+            collecting.cancel()
+
+    async def _run(self) -> ExperimentStatus:
         while True:
             self._obey_requests()
             await self._start_trials()
@@ -87,6 +98,21 @@ class ExperimentLoop:
                     del self._running[trial_id]
                     task.result()
         return "STOPPED" if self._stopping else "DONE"
+
+    async def _collect(self) -> None:
+        """Record what running trials report, as it comes."""
+        while True:
+            try:
+                posts = await self._inbox.collect.remote(_COLLECT_S)
+            except RayError:
+                # Ray restarts it; what was in it comes with the trials' ends.
+                _LOG.warning("the inbox was lost", exc_info=True)
+                await asyncio.sleep(1)
+                continue
+            for post in posts:
+                attempt, _ = self._running.get(post.trial_id, (None, None))
+                if attempt is not None and attempt.trial.attempt == post.attempt:
+                    attempt.take(post.start, post.events, self._store)
 
     def stop(self) -> None:
         """End all running trials, and start no more. They run again when the experiment is resumed."""
@@ -108,7 +134,12 @@ class ExperimentLoop:
         while len(self._running) < self._spec.trial_concurrency and not self._stopping:
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 return
-            trial = self._waiting.popleft() if self._waiting else await self._next_trial()
+            if self._waiting:
+                trial: Waiting | None = self._waiting.popleft()
+                assert trial is not None
+                self._store.start_attempt(trial.trial_id, trial.attempt)
+            else:
+                trial = await self._next_trial()
             if trial is None:
                 return
             self._start(trial)
@@ -124,7 +155,7 @@ class ExperimentLoop:
             self._store.add_notice("info", "the search space is used up: there is nothing left to try")
             return None
         trial = Waiting(trial_id, self._sequence, 1, parameters)
-        self._store.add_trial(trial_id, trial.sequence, parameters)
+        self._store.add_trial(trial_id, trial.sequence, parameters, start=True)
         self._sequence += 1
         return trial
 
@@ -152,10 +183,9 @@ class ExperimentLoop:
             base_environment=spec.base_environment,
         )
         attempt = Attempt(trial)
-        self._store.start_attempt(trial.trial_id, trial.attempt)
         reserves = bool(spec.trial_gpu_number or spec.trial_cpu_number or spec.trial_memory_bytes)
         node = None if reserves else self._placement.take(self._live_nodes())
-        attempt.submit(spec, node, self._head_node)
+        attempt.submit(spec, node, self._head_node, self._inbox)
         task = asyncio.ensure_future(self._follow(attempt, node))
         self._running[trial.trial_id] = (attempt, task)
 
@@ -168,7 +198,7 @@ class ExperimentLoop:
 
     async def _follow(self, attempt: Attempt, node: str | None) -> None:
         try:
-            end = await attempt.follow(self._store)
+            end = await attempt.end()
         finally:
             if node is not None:
                 self._placement.release(node)
@@ -188,7 +218,7 @@ class ExperimentLoop:
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
         trial, started = attempt.trial, attempt.started
-        outcome = judge(ended, attempt.seen)
+        outcome = judge(ended, attempt.metrics)
         place: dict[str, Any] = {}
         if started is not None and not attempt.started_committed:
             place = {"machine": started.machine, "gpu_indices": started.gpu_indices, "start_time": started.time}

@@ -7,7 +7,8 @@ import contextlib
 import json
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -38,24 +39,25 @@ class Pulse:
     driver_alive: bool
 
 
-async def follow(entry: ExperimentEntry, head: Head) -> AsyncIterator[Pulse]:
+def follow(entry: ExperimentEntry, head: Head) -> AsyncGenerator[Pulse, None]:
     """Keep the mirror's records up with the head's; yield a pulse after each burst of changes.
 
     Ends when the experiment has ended, or the head says no more. Raises MachineError where the connection is lost.
+    Close it: a process on the head feeds it.
     """
-    async for pulse in _feed(entry, head, "--follow"):
-        yield pulse
+    return _feed(entry, head, "--follow")
 
 
 async def catch_up(entry: ExperimentEntry, head: Head) -> Pulse | None:
     """Bring the mirror's records up to date once; None where the head has none of this experiment."""
     latest = None
-    async for pulse in _feed(entry, head):
-        latest = pulse
+    async with aclosing(_feed(entry, head)) as pulses:
+        async for pulse in pulses:
+            latest = pulse
     return latest
 
 
-async def _feed(entry: ExperimentEntry, head: Head, *arguments: str) -> AsyncIterator[Pulse]:
+async def _feed(entry: ExperimentEntry, head: Head, *arguments: str) -> AsyncGenerator[Pulse, None]:
     since = last_rev(entry.mirror) if entry.mirror.exists() else 0
     directory = head.experiment_directory(entry.experiment_id)
     async with head.run(_FEED, directory, "--since", str(since), *arguments) as stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ from ray_remote_nni.cluster.teardown import take_down
 from ray_remote_nni.config import LoadedConfig
 from ray_remote_nni.errors import ClusterError, MachineError
 from ray_remote_nni.experiment.access import ClusterAccess
+from ray_remote_nni.experiment.attach import check_job
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import catch_up, pull_outputs
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.stop import stop_experiment
 from ray_remote_nni.experiment.submit import start_driver, submit
+from ray_remote_nni.records.reader import RecordReader
 
+_TAKEOVER_POLL_S = 0.5
 #: `report(host, what)`: something happened on a machine that a person wants to see.
 Report = Callable[[str, str], None]
 
@@ -47,7 +51,10 @@ async def start_experiment(loaded: LoadedConfig, request: ClusterRequest, report
 
 
 async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> ExperimentEntry:
-    """Start a new driver for an experiment whose driver is gone. Raises ClusterError where it need not be."""
+    """Start a new driver for an experiment whose driver is gone, and wait until it has taken over.
+
+    Raises ClusterError where it need not, or cannot, be resumed, and DriverDied where the new driver fails.
+    """
     async with access.head() as head:
         pulse = await catch_up(entry, head)
         if pulse is None:
@@ -59,7 +66,21 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> Ex
             raise ClusterError(
                 f"Experiment {entry.experiment_id} is running. Watch it: ray-nni attach {entry.experiment_id}"
             )
-        return await start_driver(entry, head)
+        before = _driver(entry)
+        entry = await start_driver(entry, head)
+        dashboard = await head.dashboard()
+        # Until then the records tell of the old driver's end.
+        while _driver(entry) == before:
+            await asyncio.sleep(_TAKEOVER_POLL_S)
+            await catch_up(entry, head)
+            await check_job(entry, dashboard)
+        return entry
+
+
+def _driver(entry: ExperimentEntry) -> tuple[int | None, int | None]:
+    with RecordReader(entry.mirror) as records:
+        experiment = records.experiment()
+    return experiment.driver_pid, experiment.driver_start
 
 
 async def finish_experiment(running: RunningExperiment, report: Report, *, stop: bool) -> list[MachineError]:

@@ -22,6 +22,7 @@ class Suggestions:
         self._spec = spec
         self._records = records
         self._losses = 0
+        self._ends: list[tuple[str, float | None]] = []
         self._actor: Any = self._create()
 
     def _create(self) -> Any:
@@ -33,6 +34,8 @@ class Suggestions:
         with self._records.snapshot() as records:
             asked = [(trial.trial_id, trial.parameters) for trial in records.trials()]
             ends = [(trial.trial_id, _value(trial)) for trial in records.finished_for_replay()]
+        # They are in the records.
+        self._ends = []
         if asked:
             actor.replay.remote(asked, ends)
         return actor
@@ -41,7 +44,8 @@ class Suggestions:
         """Return parameters for a new trial, None when there is nothing left to try."""
         while True:
             try:
-                parameters: dict[str, Any] | None = await self._actor.ask.remote(trial_id)
+                ends, self._ends = self._ends, []
+                parameters: dict[str, Any] | None = await self._actor.ask.remote(trial_id, ends)
                 return parameters
             except RayActorError:
                 self._losses += 1
@@ -51,8 +55,8 @@ class Suggestions:
                 self._actor = self._create()
 
     def ended(self, trial_id: str, value: float | None) -> None:
-        """Tell of a trial's end; does not wait. A lost actor's successor has it from the records."""
-        self._actor.end.remote(trial_id, value)
+        """Tell of a trial's end. The tuner learns of it when it is asked the next time: that saves a message."""
+        self._ends.append((trial_id, value))
 
 
 def _value(trial: Any) -> float | None:

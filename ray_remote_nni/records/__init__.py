@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ray_remote_nni.records.connection import RecordsMissing, RecordsUnreadable
+from ray_remote_nni.records.connection import RecordsMissing, RecordsUnreadable, RecordsUnwritable
 from ray_remote_nni.records.model import (
     ENDED,
     AttemptRecord,
@@ -30,6 +30,7 @@ __all__ = [
     "RecordStore",
     "RecordsMissing",
     "RecordsUnreadable",
+    "RecordsUnwritable",
     "RequestRecord",
     "TrialRecord",
     "TrialStatus",

@@ -84,7 +84,10 @@ class RecordReader:
         return found[0]
 
     def finished_for_replay(self) -> list[TrialRecord]:
-        """Return the ended trials in the order in which the tuner learnt of their ends."""
+        """Return the ended trials in the order in which the tuner learnt of their ends.
+
+        Their intermediate results are left out.
+        """
         return self._trials("WHERE tuner_order IS NOT NULL ORDER BY tuner_order", intermediate=False)
 
     def running(self) -> list[TrialRecord]:
@@ -108,13 +111,14 @@ class RecordReader:
     def best(self) -> TrialRecord | None:
         """Return the SUCCEEDED trial with the best finite value under the experiment's optimize_mode.
 
-        Of equals the first in sequence; None without any.
+        Of equals the first in sequence; None without any. Its intermediate results are left out.
         """
         with self.snapshot():
             direction = "ASC" if self.experiment().optimize_mode == "minimize" else "DESC"
             found = self._trials(
                 "WHERE status = 'SUCCEEDED' AND typeof(value) IN ('integer', 'real') "
                 f"ORDER BY value {direction}, sequence LIMIT 1",
+                intermediate=False,
             )
         return found[0] if found else None
 

@@ -15,7 +15,7 @@ from ray_remote_nni.trial.spec import Ended, NotStarted, Started, TrialEvent, Tr
 from ray_remote_nni.trial.workspace import Workspace, last_lines, prepare_workspace
 
 #: How long a metric may wait for its way to the driver, and so the longest life of a trial told in one batch.
-_BATCH_S = 0.1
+_BATCH_S = 0.25
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,26 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ray_remote_nni.trial.code import ensure_code, read_code
 from ray_remote_nni.trial.run import Machine, run_attempt
-from ray_remote_nni.trial.spec import TrialEvent, TrialSpec
+from ray_remote_nni.trial.spec import Ended, NotStarted, TrialEvent, TrialSpec
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def run_trial(spec: TrialSpec, head_node: str) -> Iterator[list[TrialEvent]]:
-    """Run a trial on the machine that Ray chose; yield batches of events, as they happen.
+def run_trial(spec: TrialSpec, head_node: str, inbox: Any) -> list[TrialEvent]:
+    """Run a trial on the machine that Ray chose; return all that happened, in order.
 
-    Retries are ours and not Ray's: a lost machine costs an attempt that the records know of.
+    What happens while it runs goes to the inbox as well, batch by batch. Retries are ours and not Ray's: a lost
+    machine costs an attempt that the records know of.
     """
     code = ensure_code(spec.code, lambda: _fetch_code(spec.code, head_node))
-    gpus = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
-    yield from run_attempt(spec, Machine.from_environment(), code, tuple(int(gpu) for gpu in gpus))
+    gpus: tuple[int, ...] = ()
+    if spec.gpu_number:
+        gpus = tuple(int(gpu) for gpu in ray.get_runtime_context().get_accelerator_ids()["GPU"])
+    events: list[TrialEvent] = []
+    for batch in run_attempt(spec, Machine.from_environment(), code, gpus):
+        if not isinstance(batch[-1], (Ended, NotStarted)):
+            inbox.post.remote(spec.trial_id, spec.attempt, len(events), batch)
+        events += batch
+    return events
 
 
 @ray.remote(num_cpus=0, max_retries=0)

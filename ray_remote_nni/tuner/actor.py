@@ -17,25 +17,26 @@ class TunerActor:
     def __init__(self, name: str, search_space: dict[str, Any], class_args: dict[str, Any], seed: int | None) -> None:
         self._tuner = create_tuner(name, search_space, class_args=class_args, seed=seed)
 
-    def replay(
-        self, trials: Sequence[tuple[str, Mapping[str, Any]]], ends: Sequence[tuple[str, float | None]]
-    ) -> None:
-        """Take the trials of the records, in order of their asking, and the ends of those that ended, in their order."""
+    def replay(self, trials: Sequence[tuple[str, Mapping[str, Any]]], ends: Sequence[tuple[str, float | None]]) -> None:
+        """Take the trials of the records, in the order of their asking, and the ends that they came to, in theirs."""
         for trial_id, parameters in trials:
             self._tuner.restore(trial_id, dict(parameters))
-        for trial_id, value in ends:
-            self.end(trial_id, value)
+        self._learn(ends)
 
-    def ask(self, trial_id: str) -> dict[str, Any] | None:
-        """Return parameters for a new trial, None when there is nothing left to try."""
+    def ask(self, trial_id: str, ends: Sequence[tuple[str, float | None]] = ()) -> dict[str, Any] | None:
+        """Return parameters for a new trial, None when there is nothing left to try.
+
+        `ends` are the trials that ended since the last question, in order, with their values where they have one.
+        """
+        self._learn(ends)
         try:
             return self._tuner.ask(trial_id)
         except NoMoreTrials:
             return None
 
-    def end(self, trial_id: str, value: float | None) -> None:
-        """Tell of a trial's end, and its value if it has one."""
-        if value is None:
-            self._tuner.fail(trial_id)
-        else:
-            self._tuner.tell(trial_id, value)
+    def _learn(self, ends: Sequence[tuple[str, float | None]]) -> None:
+        for trial_id, value in ends:
+            if value is None:
+                self._tuner.fail(trial_id)
+            else:
+                self._tuner.tell(trial_id, value)

@@ -16,6 +16,10 @@ from ray_remote_nni.views.states import counts_text, experiment_status_text
 BEST_LINES = 3
 LABEL_WIDTH = 12
 
+#: Windows this wide have room for where a trial runs, and for its parameters.
+MACHINES_WIDTH = 55
+PARAMETERS_WIDTH = 70
+
 
 def frame(
     snapshot: Snapshot, now: float, console: Console, dashboard: str | None = None, note: str | None = None
@@ -29,7 +33,7 @@ def frame(
     if note is not None:
         parts.append(Text(one_line(note), style="yellow", no_wrap=True, overflow="ellipsis"))
     # Two more lines: an empty one and the table's heading. One stays free, or the terminal would scroll.
-    room = console.size.height - len(parts) - len(_wrapped(best, console)) - 2
+    room = console.size.height - len(console.render_lines(Group(*parts))) - 3
     if snapshot.running and room > 0:
         parts += ["", _running(snapshot.running, now, room, console.size.width)]
     return Group(*parts)
@@ -40,7 +44,7 @@ def _heading(snapshot: Snapshot, now: float) -> RenderableType:
     title = Text(experiment.id, style="bold", no_wrap=True, overflow="ellipsis")
     if experiment.name:
         title.append(f" {one_line(experiment.name)}", style="not bold")
-    state = experiment_status_text(experiment.status)
+    state = Text("  ").append_text(experiment_status_text(experiment.status))
     state.append(f"  {whole_duration(elapsed_s(snapshot, now))}", style="not bold default")
     grid = Table.grid(expand=True)
     grid.add_column(width=LABEL_WIDTH)
@@ -66,12 +70,18 @@ def _best(snapshot: Snapshot, console: Console) -> Text:
     text.append(f"  {trial_title(trial)}  {parameters_line(trial.parameters)}", style="not bold default")
     lines = _wrapped(text, console)
     if len(lines) > BEST_LINES:
-        text = Text("\n").join([*lines[: BEST_LINES - 1], lines[BEST_LINES - 1] + Text(" …")])
+        last = lines[BEST_LINES - 1] + Text(" …")
+        last.truncate(_best_width(console), overflow="ellipsis")
+        text = Text("\n").join([*lines[: BEST_LINES - 1], last])
     return text
 
 
 def _wrapped(text: Text, console: Console) -> list[Text]:
-    return list(text.wrap(console, max(1, console.size.width - LABEL_WIDTH)))
+    return list(text.wrap(console, _best_width(console)))
+
+
+def _best_width(console: Console) -> int:
+    return max(1, console.size.width - LABEL_WIDTH)
 
 
 def _progress(snapshot: Snapshot) -> RenderableType:
@@ -89,26 +99,31 @@ def _progress(snapshot: Snapshot) -> RenderableType:
 def _running(trials: tuple[TrialRecord, ...], now: float, room: int, width: int) -> RenderableType:
     # The oldest come first: they are the ones to wonder about.
     shown = trials if len(trials) <= room else trials[: room - 1]
-    gpus = any(trial.gpu_indices for trial in shown)
-    table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
+    # What a narrow window has no room for is left out whole, rather than shown as dots.
+    machines, parameters = width >= MACHINES_WIDTH, width >= PARAMETERS_WIDTH
+    gpus = machines and any(trial.gpu_indices for trial in shown)
+    table = Table(box=None, pad_edge=False, expand=parameters, header_style="dim")
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("trial", no_wrap=True, overflow="ellipsis", max_width=12)
-    table.add_column("machine", no_wrap=True, overflow="ellipsis", max_width=width // 4)
+    if machines:
+        table.add_column("machine", no_wrap=True, overflow="ellipsis", max_width=width // 4)
     if gpus:
         table.add_column("GPU", no_wrap=True, overflow="ellipsis", max_width=12)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("last result", justify="right", no_wrap=True, overflow="ellipsis", max_width=14)
-    table.add_column("parameters", ratio=1, no_wrap=True, overflow="ellipsis")
+    if parameters:
+        table.add_column("parameters", ratio=1, no_wrap=True, overflow="ellipsis")
     for trial in shown:
-        table.add_row(
-            str(trial.sequence),
-            clean(trial.trial_id),
-            Text(clean(trial.machine or "–")),
-            *([",".join(map(str, trial.gpu_indices or ())) or "–"] if gpus else []),
-            "starting" if trial.start_time is None else whole_duration(now - trial.start_time),
-            Text(number(trial.intermediate[-1] if trial.intermediate else None)),
-            Text(parameters_line(trial.parameters)),
-        )
+        cells = [str(trial.sequence), clean(trial.trial_id)]
+        if machines:
+            cells.append(clean(trial.machine or "–"))
+        if gpus:
+            cells.append(",".join(map(str, trial.gpu_indices or ())) or "–")
+        cells.append("starting" if trial.start_time is None else whole_duration(now - trial.start_time))
+        cells.append(number(trial.intermediate[-1] if trial.intermediate else None))
+        if parameters:
+            cells.append(parameters_line(trial.parameters))
+        table.add_row(*map(Text, cells))
     if len(shown) == len(trials):
         return table
     return Group(table, Text(f"and {len(trials) - len(shown)} more running", style="dim"))

@@ -45,7 +45,7 @@ class LiveView:
         self._line = ""
         self._line_time = -PLAIN_LINE_S
         self._live: Live | None = None
-        if console.is_terminal:
+        if console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(
                 console=console,
                 get_renderable=self._frame,
@@ -97,7 +97,7 @@ class LiveView:
     def say(self, text: RenderableType) -> None:
         """Print something above the table, to stay."""
         # Without a terminal a line stays one line, however long: something reads it.
-        self._console.print(text, markup=False, highlight=False, soft_wrap=self._live is None)
+        self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=self._live is None)
 
     def _frame(self) -> RenderableType:
         if self._snapshot is None:

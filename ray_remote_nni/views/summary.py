@@ -52,7 +52,7 @@ def next_steps(
     grid.add_column(no_wrap=True, overflow="fold")
     grid.add_column(style="dim")
     for command, purpose in commands:
-        grid.add_row(command, purpose)
+        grid.add_row(Text(command), purpose)
     show(console, Padding(grid, (1, 0, 0, 0)))
     if directory is not None:
         show(console, Text(f"Kept in {directory}"))

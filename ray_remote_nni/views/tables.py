@@ -153,7 +153,7 @@ def _trials(
     for trial, values in zip(trials, parameters, strict=True):
         table.add_row(
             str(trial.sequence),
-            clean(trial.trial_id),
+            Text(clean(trial.trial_id)),
             trial_status_text(trial.status),
             Text(number(trial.value)),
             duration(_taken_s(trial, now)),

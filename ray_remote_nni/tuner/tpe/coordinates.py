@@ -100,7 +100,7 @@ class Coordinates:
         return numbers
 
     def _to_model(self, values: Floats) -> Floats:
-        values = values.copy()
+        values = np.array(values)
         if self._log.any():
             values[:, self._log] = np.log(np.maximum(values[:, self._log], self._least[self._log]))
         values -= self.centre
@@ -108,7 +108,7 @@ class Coordinates:
         return values
 
     def _from_model(self, numeric: Floats) -> Floats:
-        values = numeric * self.width + self.centre
+        values: Floats = numeric * self.width + self.centre
         if self._log.any():
             values[:, self._log] = np.exp(values[:, self._log])
         return values

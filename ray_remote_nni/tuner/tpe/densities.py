@@ -64,7 +64,7 @@ def _log_density(samples: Floats, weights: Floats, mus: Floats, sigmas: Floats) 
     distances *= distances
     distances *= -0.5
     density = np.exp(distances, out=distances) @ (weights / sigmas)
-    return np.log(np.maximum(density, _SMALLEST))  # type: ignore[no-any-return]
+    return np.log(np.maximum(density, _SMALLEST))
 
 
 def _log_mass_of_steps(
@@ -96,7 +96,7 @@ def log_mixture_sample(
 ) -> Floats:  # fmt: skip
     """Draw from a mixture of log-normals, again wherever a draw lies outside the bounds."""
     draws = np.exp(_draw(weights, mus, sigmas, low, high, rng, int(np.prod(size))))
-    return draws if q is None else np.round(draws / q) * q  # type: ignore[no-any-return]
+    return draws if q is None else np.round(draws / q) * q
 
 
 def _draw(

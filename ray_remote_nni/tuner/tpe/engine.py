@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 
-def _import_hyperopt() -> ModuleType:
+def _import_hyperopt() -> Any:
     name = "hyperopt.atpe"
     if "hyperopt" in sys.modules or name in sys.modules:
         import hyperopt
@@ -28,13 +28,11 @@ def _import_hyperopt() -> ModuleType:
     return hyperopt
 
 
-hyperopt: Any = _import_hyperopt()
+hyperopt = _import_hyperopt()
 
 from hyperopt.pyll import Apply, Literal, as_apply, dfs, scope  # noqa: E402
 from hyperopt.pyll.stochastic import implicit_stochastic_symbols  # noqa: E402
 from hyperopt.tpe import (  # noqa: E402
-    GMM1_lpdf,
-    LGMM1_lpdf,
     adaptive_parzen_normal,
     build_posterior_wrapper,
     linear_forgetting_weights,
@@ -43,8 +41,6 @@ from hyperopt.tpe import (  # noqa: E402
 
 __all__ = [
     "Apply",
-    "GMM1_lpdf",
-    "LGMM1_lpdf",
     "Literal",
     "adaptive_parzen_normal",
     "as_apply",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ray_remote_nni.tuner.tpe.coordinates import Coordinates, Points
 from ray_remote_nni.tuner.tpe.graph import Estimate
 from ray_remote_nni.tuner.tpe.parzen import estimators
@@ -22,9 +20,7 @@ def estimates(
     """Return an estimate per parameter; trials are given oldest first, `scale` is for the good ones' widths."""
     good_sides = _sides(coordinates, good, prior_weight, linear_forgetting, scale)
     bad_sides = _sides(coordinates, bad, prior_weight, linear_forgetting, 1.0)
-    return [
-        Estimate(good_sides[index], bad_sides[index]) for index in range(len(coordinates.parameters))
-    ]
+    return [Estimate(good_sides[index], bad_sides[index]) for index in range(len(coordinates.parameters))]
 
 
 def _sides(

@@ -25,6 +25,8 @@ from ray_remote_nni.tuner.tpe.engine import (
 )
 from ray_remote_nni.tuner.tpe.program import Program
 
+_MOST_STEPS = 100
+
 
 def hyperopt_space(parameters: Sequence[Parameter]) -> dict[str, Any]:
     """Express NNI's parameters in hyperopt's terms; labels are those of the parameters.
@@ -32,6 +34,8 @@ def hyperopt_space(parameters: Sequence[Parameter]) -> dict[str, Any]:
     hyperopt's loguniform takes logarithms, and its randint is a category of every value without an order,
     at a cost in its range. So randint is a quniform of step 1 that reaches half a step beyond both ends,
     and a plain choice is hyperopt's randint of its number of values, which is what its choice is inside.
+    With many steps, a step is small against any kernel and left to SearchSpace.settle: the mass of each
+    step under each kernel is dear to work out.
     """
     return {parameter.label: _expression(parameter) for parameter in parameters}
 
@@ -43,10 +47,12 @@ def _expression(parameter: Parameter) -> Any:
             return hp.randint(label, domain.size)
         return hp.choice(label, [hyperopt_space(branch) for branch in parameter.branches])
     if isinstance(domain, Integer):
-        return hp.quniform(label, domain.low - 0.5, domain.high - 0.5, 1.0)
+        step = 1.0 if domain.size <= _MOST_STEPS else None
+        return _by_name("uniform", label, False, step, (domain.low - 0.5, domain.high - 0.5))
     if isinstance(domain, Uniform):
         bounds = (math.log(domain.low), math.log(domain.high)) if domain.log else (domain.low, domain.high)
-        return _by_name("uniform", label, domain.log, domain.step, bounds)
+        step = domain.step if domain.log or (domain.size or 0) <= _MOST_STEPS else None
+        return _by_name("uniform", label, domain.log, step, bounds)
     if isinstance(domain, Normal):
         return _by_name("normal", label, domain.log, domain.step, (domain.mu, domain.sigma))
     raise TypeError(domain)
@@ -81,7 +87,9 @@ class HyperoptGraph:
     ) -> None:
         """Compile the graphs; `functions` replaces hyperopt's by node name (default: the fast ones)."""
         self._parameters = space.parameters
-        domain = hyperopt.Domain(None, hyperopt_space(space.roots), pass_expr_memo_ctrl=True)
+        # The constant is for a space without parameters: hyperopt cannot put a graph of one node in order.
+        expression = {**hyperopt_space(space.roots), "constant": 0}
+        domain = hyperopt.Domain(None, expression, pass_expr_memo_ctrl=True)
         self._prior = Program(domain.s_idxs_vals, [domain.s_new_ids, domain.s_rng])
         _, _, posterior = build_posterior_wrapper(domain, prior_weight, gamma=0.25)
         output = as_apply(posterior)

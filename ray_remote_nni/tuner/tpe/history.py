@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 _RUNNING, _ENDED = 0, 1
 
@@ -31,9 +32,9 @@ class History:
 
     def __init__(self, width: int, best_kept: int) -> None:
         """Make an empty history of `width` parameters that ranks the `best_kept` best trials."""
-        self._numbers = np.empty((64, width))
-        self._losses = np.empty(64)
-        self._states = np.empty(64, np.int8)
+        self._numbers: Floats = np.empty((64, width))
+        self._losses: Floats = np.empty(64)
+        self._states: NDArray[np.int8] = np.empty(64, np.int8)
         self._best: list[tuple[float, int]] = []
         self._best_kept = best_kept
         self.length = 0
@@ -43,7 +44,7 @@ class History:
         self._worst = -math.inf
 
     @property
-    def numbers(self) -> NDArray[np.float64]:
+    def numbers(self) -> Floats:
         """The numbers of all trials, a row each; NaN where a parameter is inactive."""
         return self._numbers[: self.length]
 
@@ -51,9 +52,9 @@ class History:
         """Add a running trial and return its row."""
         row = self.length
         if row == len(self._losses):
-            self._numbers = _doubled(self._numbers)
-            self._losses = _doubled(self._losses)
-            self._states = _doubled(self._states)
+            self._numbers = np.concatenate([self._numbers, np.empty_like(self._numbers)])
+            self._losses = np.concatenate([self._losses, np.empty_like(self._losses)])
+            self._states = np.concatenate([self._states, np.empty_like(self._states)])
         self._numbers[row] = numbers
         self._losses[row] = math.inf
         self._states[row] = _RUNNING
@@ -77,8 +78,10 @@ class History:
     def split(self, n_good: int, n_bad: int) -> Split:
         """Return the `n_good` best trials, and the `n_bad` latest of the others, running ones too."""
         good = np.array([row for _, row in self._best[:n_good]], np.int64)
-        tail = np.arange(max(0, self.length - n_bad - len(good)), self.length)
-        return Split(good, tail[~np.isin(tail, good)][-n_bad:])
+        first = max(0, self.length - n_bad - len(good))
+        others = np.ones(self.length - first, bool)
+        others[good[good >= first] - first] = False
+        return Split(good, first + np.flatnonzero(others)[-n_bad:])
 
     def split_with_lies(self, n_good: int, n_bad: int, lie: float | None) -> Split:
         """The same with running trials taken for finished ones of loss `lie`, or left out where it is None."""
@@ -113,7 +116,3 @@ class History:
     def mean_loss(self) -> float:
         """The mean of the finite losses; infinity without one."""
         return self._sum / self._finite if self._finite else math.inf
-
-
-def _doubled(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    return np.concatenate([array, np.empty_like(array)])

@@ -9,6 +9,7 @@ there, which lets one model cover all branches.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,8 +91,8 @@ class Mixture:
 
     def _add_choice(self, logs: Floats, found: Integers, own: Integers, size: int) -> None:
         total = 1.0 + size * self.extra
-        other, hit = np.log(self.extra / total), np.log((1.0 + self.extra) / total)
-        kernel = np.where(found[:, None] == own, hit, other)
-        kernel[:, own < 0] = -np.log(size)
+        other, hit = math.log(self.extra / total), math.log((1.0 + self.extra) / total)
+        kernel: Floats = np.where(found[:, None] == own, hit, other)
+        kernel[:, own < 0] = -math.log(size)
         kernel[found < 0] = 0.0
         logs += kernel

@@ -50,19 +50,18 @@ class Model:
         return self._graph.draw(rng)
 
     def suggestions(self, history: History, rng: np.random.Generator, attempts: int) -> Iterator[Numbers]:
-        """Yield configurations, the preferred one first; `history` has at least one trial with a value.
+        """Yield configurations, the preferred one first; some may come more than once.
 
-        Some may come more than once.
+        hyperopt's own suggestion hardly changes until a result comes in, so after it come joint ones.
         """
         split = self._split(history)
         good = self._coordinates.points(history.numbers[split.good])
         bad = self._coordinates.points(history.numbers[split.bad])
+        if rng.random() < _GRAPH_SHARE:
+            yield self._from_graph(good, bad, _scale(rng), rng)
+        bad_density = Mixture.around(self._coordinates, bad, self._bad_weights(len(bad.numeric)), 1.0)
         for _ in range(attempts):
-            scale = _SCALES[int(rng.integers(len(_SCALES)))]
-            if rng.random() < _GRAPH_SHARE:
-                yield self._from_graph(good, bad, scale, rng)
-            else:
-                yield from self._jointly(good, bad, scale, rng)
+            yield from self._jointly(good, bad_density, rng)
 
     def _from_graph(self, good: Points, bad: Points, scale: float, rng: np.random.Generator) -> Numbers:
         settings = self._settings
@@ -72,10 +71,10 @@ class Model:
             rng,
         )
 
-    def _jointly(self, good: Points, bad: Points, scale: float, rng: np.random.Generator) -> Iterator[Numbers]:
+    def _jointly(self, good: Points, bad_density: Mixture, rng: np.random.Generator) -> Iterator[Numbers]:
         """Yield candidates from the joint density of the good trials, by its ratio to that of the bad."""
-        good_density = Mixture.around(self._coordinates, good, self._good_weights(len(good.numeric)), scale)
-        bad_density = Mixture.around(self._coordinates, bad, self._bad_weights(len(bad.numeric)), 1.0)
+        weights = self._good_weights(len(good.numeric))
+        good_density = Mixture.around(self._coordinates, good, weights, _scale(rng))
         candidates = good_density.sample(self._settings.n_ei_candidates or _JOINT_CANDIDATES, rng)
         ratio = good_density.log_density(candidates) - bad_density.log_density(candidates)
         for candidate in np.argsort(-ratio, kind="stable"):
@@ -102,3 +101,7 @@ class Model:
         """Older trials count less, as in hyperopt; the prior comes last."""
         by_age = linear_forgetting_weights(count, self._settings.linear_forgetting)
         return np.append(by_age, self._settings.prior_weight)
+
+
+def _scale(rng: np.random.Generator) -> float:
+    return _SCALES[int(rng.integers(len(_SCALES)))]

@@ -66,9 +66,7 @@ def parse_tpe_settings(class_args: Mapping[str, Any], seed: int | None) -> TpeSe
 def _refuse_unknown(found: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     unknown = [name for name in found if name not in known]
     if unknown:
-        raise UsageError(
-            f"tuner TPE: {where} has {', '.join(map(repr, unknown))}; it can have {', '.join(known)}."
-        )
+        raise UsageError(f"tuner TPE: {where} has {', '.join(map(repr, unknown))}; it can have {', '.join(known)}.")
 
 
 def _integer(least: int) -> Callable[[str, Any], int]:
@@ -84,6 +82,11 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise UsageError(f"tuner TPE: {name} is {value!r}; it must be a number of at least 0.")
     return float(value)
+
+
+def _prior_weight(name: str, value: Any) -> float:
+    # Without any prior there would be densities of zero, which cannot be compared.
+    return max(_number(name, value), 1e-9)
 
 
 def _positive(name: str, value: Any) -> float:
@@ -107,6 +110,6 @@ _TPE_ARGS: Mapping[str, Callable[[str, Any], Any]] = {
     "n_startup_jobs": _integer(1),
     "n_ei_candidates": _integer(1),
     "linear_forgetting": _integer(1),
-    "prior_weight": _number,
+    "prior_weight": _prior_weight,
     "gamma": _positive,
 }

@@ -22,7 +22,7 @@ def succeed(store: RecordStore, sequence: int, value: float) -> None:
 
 def test_a_reader_sees_each_commit_and_nothing_before_it(store: RecordStore, reader: RecordReader) -> None:
     store.add_trial("aaa", 0, {})
-    with store._changing():
+    with store._writer.changing():
         store._update_trial("aaa", status="RUNNING")
         assert reader.trial("aaa").status == "WAITING"
     assert reader.trial("aaa").status == "RUNNING"
@@ -139,7 +139,7 @@ def test_a_commit_that_was_cut_off_is_undone_by_the_next_reader(tmp_path: Path) 
     path = tmp_path / "records.sqlite"
     with RecordStore.create(path, experiment_id="e", config={}, search_space={}) as store:
         succeed(store, 0, 1.0)
-        store._connection.execute("PRAGMA journal_mode = DELETE")
+        store._writer.connection.execute("PRAGMA journal_mode = DELETE")
     killed_while_writing = """
 import os, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)

@@ -259,12 +259,32 @@ def test_a_change_that_fails_half_way_leaves_nothing(store: RecordStore, reader:
     store.add_trial("bbb", 1, {})
 
 
+def test_several_changes_can_be_one_transaction(store: RecordStore, reader: RecordReader) -> None:
+    with store.together():
+        store.add_trial("aaa", 0, {})
+        store.start_attempt("aaa", 1)
+        assert reader.trials() == []
+    assert reader.trial("aaa").status == "RUNNING"
+
+
+def test_of_changes_made_together_none_stays_when_one_fails(store: RecordStore, reader: RecordReader) -> None:
+    def change() -> None:
+        with store.together():
+            store.add_trial("aaa", 0, {})
+            store.end_trial("zzz", "FAILED")
+
+    with pytest.raises(NotFound):
+        change()
+    assert reader.trials() == []
+    store.add_trial("aaa", 0, {})
+
+
 def test_a_full_disk_is_an_error_that_says_so_and_can_be_overcome(store: RecordStore, reader: RecordReader) -> None:
     store.add_trial("aaa", 0, {})
-    store._connection.execute("PRAGMA max_page_count = 1")
+    store._writer.connection.execute("PRAGMA max_page_count = 1")
     with pytest.raises(RecordsUnwritable, match="disk"):
         store.add_metrics("aaa", 1, [(0, "PERIODICAL", "x" * 1_000_000, 1.0)])
-    store._connection.execute("PRAGMA max_page_count = 1000000")
+    store._writer.connection.execute("PRAGMA max_page_count = 1000000")
     store.add_metrics("aaa", 1, [(0, "PERIODICAL", 1, 1.0)])
     assert reader.trial("aaa").intermediate == (1,)
 

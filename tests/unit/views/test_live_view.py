@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -41,23 +42,22 @@ def test_a_frame_of_an_experiment_that_has_just_begun_is_whole(reader: RecordRea
     assert len(lines) == 4
 
 
-@pytest.mark.parametrize("width", [40, 80, 140])
-@pytest.mark.parametrize("height", [8, 24, 60])
 def test_a_frame_fits_into_the_terminal_whatever_runs(
-    store: RecordStore, reader: RecordReader, add: Callable[..., None], width: int, height: int
+    store: RecordStore, reader: RecordReader, add: Callable[..., None]
 ) -> None:
     long = {f"a_parameter_with_a_long_name_{number}": "x" * 50 for number in range(20)}
     add(0, 0.5, **long)
     for sequence in range(1, 41):
         add(sequence, **long)
-    lines = drawn(reader, terminal(width, height), note="connecting again …")
-    assert len(lines) < height
-    assert max(map(len, lines)) <= width
-    if height == 60:
-        assert any("t0040" in line for line in lines)
-    elif height == 24:
-        assert lines[-1].startswith("and ")
-        assert lines[-1].endswith(" more running")
+    for width, height in itertools.product((40, 80, 140), (8, 24, 60)):
+        lines = drawn(reader, terminal(width, height), note="connecting again …")
+        assert len(lines) < height
+        assert max(map(len, lines)) <= width
+        if height == 60:
+            assert any("t0040" in line for line in lines)
+        elif height == 24:
+            assert lines[-1].startswith("and ")
+            assert lines[-1].endswith(" more running")
 
 
 def test_the_last_result_and_the_gpus_of_a_running_trial_are_shown(
@@ -84,8 +84,8 @@ def test_text_that_looks_like_markup_is_text(
 
 
 def test_without_a_limit_there_is_no_bar(store: RecordStore, reader: RecordReader) -> None:
-    with store._changing():
-        store._update("experiment", {}, max_trial_number=None)
+    with store._writer.changing():
+        store._writer.update("experiment", {}, max_trial_number=None)
     assert drawn(reader, terminal())[3].strip() == "0 trials ended, no limit"
 
 

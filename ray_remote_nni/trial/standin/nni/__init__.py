@@ -2,7 +2,7 @@
 
 This folder is at the end of a trial's PYTHONPATH, and so in front of site-packages: the first thing to do is
 to look for a real `nni` on the rest of the path and, where there is one, to load it in our stead. It costs a
-trial under a millisecond.
+trial a millisecond or two.
 
 Runs on Python 3.6 and later, and imports what it needs when it needs it: a trial's start is in every trial's
 time.
