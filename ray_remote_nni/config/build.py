@@ -21,6 +21,7 @@ from ray_remote_nni.config.located import (
     is_null,
     to_plain,
 )
+from ray_remote_nni.config.models import is_model
 from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import Refused
@@ -78,10 +79,10 @@ class Builder:
     def _value(self, annotation: Any, node: Node, path: FieldPath) -> Any:
         leaves = _leaves(annotation)
         for leaf in leaves:
-            if isinstance(leaf, type) and issubclass(leaf, BaseModel):
+            if is_model(leaf):
                 built = self.build(leaf, node, path)
                 return _FAILED if built is None else built
-            if get_origin(leaf) is tuple and issubclass(get_args(leaf)[0], BaseModel):
+            if get_origin(leaf) is tuple and is_model(get_args(leaf)[0]):
                 return self._models(get_args(leaf)[0], node, path)
             if get_origin(leaf) is dict:
                 return self._dictionary(get_args(leaf)[1], node, path)

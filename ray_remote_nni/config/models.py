@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
@@ -197,9 +197,14 @@ class ExperimentConfig(_Model):
         return public
 
 
+def is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    """Whether this is a model class. (To Python 3.10, `tuple[int, ...]` is an instance of type as well.)"""
+    return get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 def models_in(annotation: Any) -> list[type[BaseModel]]:
     """The models that an annotation names, as such, in a union or in a tuple."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_model(annotation):
         return [annotation]
     if get_origin(annotation) in (Union, types.UnionType, tuple) or hasattr(annotation, "__metadata__"):
         return [model for part in get_args(annotation) for model in models_in(part)]

@@ -1,0 +1,1 @@
+"""How good our tuner's suggestions are, and how long they take, beside those of other tuners."""

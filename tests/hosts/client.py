@@ -1,0 +1,73 @@
+"""A user at a laptop: types `ray-nni` in a home of their own, and reads what it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class Client:
+    """Runs the command line as the user whose home `home` is."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SSH_", "NNI_"))},
+            "HOME": str(home),
+            "COLUMNS": "200",
+        }
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start a command and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "ray_remote_nni", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=self.home,
+        )
+
+    def run(self, *arguments: str | Path, code: int = 0, timeout_s: float = 150) -> subprocess.CompletedProcess[str]:
+        """Run a command, which must end with this exit code."""
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            # As Ctrl-C does: what it started must not stay.
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+            raise AssertionError(f"{arguments} did not end within {timeout_s} s\n{out}\n{err}") from None
+        done = subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{out}\n{err}"
+        return done
+
+    def json(self, *arguments: str | Path, code: int = 0, timeout_s: float = 150) -> Any:
+        """Run a command with --json and return its document."""
+        return json.loads(self.run(*arguments, "--json", code=code, timeout_s=timeout_s).stdout)
+
+    def write_config(self, name: str, **fields: Any) -> Path:
+        """Write a configuration into the home; return its path."""
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
+        return path
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 30.0, poll_s: float = 0.2) -> Any:
+    """Wait for a condition and return its value."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(poll_s)
+    return value
