@@ -38,8 +38,9 @@ class Head:
         return await ask_module(self.connection, self.machine.python, self.library, module, question)
 
     def run(self, module: str, *arguments: str) -> AbstractAsyncContextManager[Stream]:
-        """Run a module of ours."""
-        return run_module(self.connection, self.machine.python, self.library, module, arguments)
+        """Run a module of ours. It bears the node's mark, so that `down` ends it should its client forget to."""
+        machine = self.machine
+        return run_module(self.connection, machine.python, self.library, module, arguments, mark=machine.directory)
 
     async def dashboard(self) -> Dashboard:
         """Return the dashboard, through a forward that lives as long as the connection."""

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,11 +58,30 @@ class Client:
         """Run a command with --json and return its document."""
         return json.loads(self.run(*arguments, "--json", code=code, timeout_s=timeout_s).stdout)
 
-    def write_config(self, name: str, **fields: Any) -> Path:
-        """Write a configuration into the home; return its path."""
-        path = self.home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(fields, sort_keys=False), encoding="utf-8")
+    def trials(self) -> list[dict[str, Any]]:
+        """Return the trials of the latest experiment; empty where it has none yet, or there is no experiment."""
+        process = self.start("trials", "--json")
+        out, err = process.communicate(timeout=60)
+        assert process.returncode in (0, 4), err
+        return json.loads(out) if process.returncode == 0 else []
+
+    def write_experiment(self, machines: list[dict[str, Any]], script: str, **fields: Any) -> Path:
+        """Write a small experiment into a folder of its own, with `script` as its trial; return its configuration."""
+        folder = Path(tempfile.mkdtemp(dir=self.home, prefix="experiment-"))
+        (folder / "code").mkdir()
+        (folder / "code/trial.py").write_text(textwrap.dedent(script), encoding="utf-8")
+        config = {
+            "searchSpace": {"x": {"_type": "uniform", "_value": [0, 1]}},
+            "trialCommand": "python3 trial.py",
+            "trialCodeDirectory": "code",
+            "trialConcurrency": 4,
+            "maxTrialNumber": 8,
+            "tuner": {"name": "TPE", "classArgs": {"optimize_mode": "maximize", "seed": 1}},
+            "trainingService": {"platform": "remote", "machineList": machines},
+            **fields,
+        }
+        path = folder / "config.yml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         return path
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import machines as m
 import pytest
+from client import Client
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +44,9 @@ def client_home(tmp_path: Path, machines: list[m.TestMachine]) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     return m.make_client_home(folder, machines)
+
+
+@pytest.fixture
+def client(client_home: Path) -> Client:
+    """The user of that home."""
+    return Client(client_home)

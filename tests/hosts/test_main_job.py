@@ -14,11 +14,6 @@ DIGITS = Path(__file__).parents[2] / "configs/digits"
 
 
 @pytest.fixture
-def client(client_home: Path) -> Client:
-    return Client(client_home)
-
-
-@pytest.fixture
 def digits(client: Client, machines: list[m.TestMachine], trial_pythons: list[Path]) -> Path:
     """The digits example, with the three machines and a Python each for its machineList."""
     folder = client.home / "digits"

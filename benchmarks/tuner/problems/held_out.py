@@ -74,9 +74,7 @@ def lattice(parameters: Parameters) -> float:
 _WAYS = 12
 _random = np.random.RandomState(11)
 _PAIRS = [_random.gamma(2.0, 0.5, (_WAYS, _WAYS)) for _ in range(2)]
-_BEST_SUM = min(
-    _PAIRS[0][i, j] + _PAIRS[1][j, k] for i in range(_WAYS) for j in range(_WAYS) for k in range(_WAYS)
-)
+_BEST_SUM = min(_PAIRS[0][i, j] + _PAIRS[1][j, k] for i in range(_WAYS) for j in range(_WAYS) for k in range(_WAYS))
 _CATEGORIES: Space = {
     **{name: choice(*(f"{name}{way}" for way in range(_WAYS))) for name in "pqr"},
     "x": uniform(0, 1),
@@ -134,7 +132,9 @@ _MODELS: Sequence[Space] = (
     {"_name": "neighbours", "k": {"_type": "qloguniform", "_value": [1, 200, 1]}, "metric": choice("l1", "l2", "cos")},
 )
 _PIPELINE: Space = {
-    "clean": choice({"_name": "none"}, {"_name": "pca", "kept": uniform(0.1, 1)}, {"_name": "select", "k": randint(1, 64)}),
+    "clean": choice(
+        {"_name": "none"}, {"_name": "pca", "kept": uniform(0.1, 1)}, {"_name": "select", "k": randint(1, 64)}
+    ),
     "model": choice(*_MODELS),
     "scale": choice("none", "standard", "rank"),
 }

@@ -1,0 +1,157 @@
+"""What becomes of an experiment, and of its processes, when things are killed or cut off in the middle of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import machines as m
+import pytest
+from client import Client, until
+
+#: Leaves a grandchild in a session of its own, without a trace in its environment: what a guard must find all the same.
+TRIAL = """
+    import subprocess, time, nni
+    x = nni.get_next_parameter()["x"]
+    subprocess.Popen(["env", "-i", "/usr/bin/setsid", "/bin/sleep", "4321"])
+    for step in range(10):
+        nni.report_intermediate_result(x * step)
+        time.sleep(0.6)
+    nni.report_final_result(x)
+"""
+GRANDCHILD = "/bin/sleep 4321"
+
+
+@pytest.fixture(scope="module")
+def client(
+    machines: list[m.TestMachine], trial_pythons: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """A client with a cluster that is up; all is as it was afterwards."""
+    before = [machine.processes() for machine in machines]
+    client = Client(m.make_client_home(tmp_path_factory.mktemp("home"), machines))
+    client.run("up", write_experiment(client, machines, trial_pythons))
+    yield client
+    client.run("down")
+    assert [machine.processes() for machine in machines] == before
+
+
+@pytest.fixture
+def experiment(client: Client, machines: list[m.TestMachine], trial_pythons: list[Path]) -> Path:
+    """An experiment of 8 trials of 6 s each, 4 at once."""
+    return write_experiment(client, machines, trial_pythons)
+
+
+def write_experiment(client: Client, machines: list[m.TestMachine], pythons: list[Path]) -> Path:
+    return client.write_experiment([machine.entry(pythonPath=str(pythons[0])) for machine in machines], TRIAL)
+
+
+def running(client: Client, count: int = 4) -> list[dict[str, Any]]:
+    """Return the running trials when there are so many."""
+    trials = [trial for trial in client.trials() if trial["status"] == "RUNNING" and trial["intermediate"]]
+    return trials if len(trials) >= count else []
+
+
+def grandchildren(machines: list[m.TestMachine]) -> list[m.Process]:
+    return [process for machine in machines for process in machine.processes() if process.command == GRANDCHILD]
+
+
+def pid_of(machine: m.TestMachine, words: str) -> int:
+    found = [process.pid for process in machine.processes() if words in process.command]
+    assert found, f"no {words} on {machine.name}"
+    return found[0]
+
+
+def by_id(trials: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {trial["trialId"]: trial for trial in trials}
+
+
+def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_the_same_parameters(
+    client: Client, machines: list[m.TestMachine], experiment: Path
+) -> None:
+    watching = client.start("run", experiment)
+    until(lambda: any(trial["status"] == "SUCCEEDED" for trial in client.trials()) and running(client, 2), 60)
+    before = by_id(client.trials())
+    machines[0].kill(pid_of(machines[0], "ray_remote_nni.experiment.driver"))
+    until(lambda: not grandchildren(machines), 5)
+    _, said = watching.communicate(timeout=10)
+    assert watching.returncode == 3
+    assert "ray-nni resume" in said
+
+    result = client.json("resume")
+
+    after = by_id(client.trials())
+    assert result["status"] == "DONE"
+    assert result["trials"] == {"SUCCEEDED": 8}
+    for trial_id, trial in before.items():
+        assert after[trial_id]["parameters"] == trial["parameters"]
+        if trial["status"] == "SUCCEEDED":
+            assert after[trial_id] == trial
+    assert {trial["attempt"] for trial in after.values()} == {1, 2}
+    assert not grandchildren(machines)
+
+
+def test_trials_of_a_machine_whose_raylet_is_killed_run_again_elsewhere_with_the_same_parameters(
+    client: Client, machines: list[m.TestMachine], experiment: Path
+) -> None:
+    client.run("run", experiment, "--detach")
+    before = by_id(until(lambda: running(client, 4), 60))
+    machines[1].kill(pid_of(machines[1], "raylet/raylet"))
+    until(lambda: not grandchildren([machines[1]]), 5)
+
+    result = client.json("attach")
+
+    after = by_id(client.trials())
+    assert result["trials"] == {"SUCCEEDED": 8}
+    lost = [trial for trial in before.values() if trial["machine"] == machines[1].address]
+    assert lost
+    for trial in lost:
+        again = after[trial["trialId"]]
+        assert again["attempt"] == 2
+        assert again["parameters"] == trial["parameters"]
+        assert again["machine"] != machines[1].address
+    repaired = client.run("up")
+    assert machines[1].address in repaired.stderr
+    assert {machine["status"] for machine in client.json("status")["clusters"][0]["machines"]} == {"up"}
+
+
+def test_a_killed_trial_is_failed_with_its_signal_and_the_others_go_on(
+    client: Client, machines: list[m.TestMachine], experiment: Path
+) -> None:
+    client.run("run", experiment, "--detach")
+    until(lambda: running(client, 4), 60)
+    machines[0].kill(pid_of(machines[0], "python3 trial.py"))
+
+    result = client.json("attach")
+
+    failed = [trial for trial in client.trials() if trial["status"] == "FAILED"]
+    assert result["trials"] == {"SUCCEEDED": 7, "FAILED": 1}
+    assert [trial["exitCode"] for trial in failed] == [128 + signal.SIGKILL]
+    assert not grandchildren(machines)
+
+
+def test_a_trials_worker_killed_with_9_takes_the_trials_tree_along_and_costs_an_attempt(
+    client: Client, machines: list[m.TestMachine], experiment: Path
+) -> None:
+    client.run("run", experiment, "--detach")
+    until(lambda: running(client, 4), 60)
+    machines[2].kill(pid_of(machines[2], "ray::trial"))
+
+    result = client.json("attach")
+
+    assert result["trials"] == {"SUCCEEDED": 8}
+    assert sorted({trial["attempt"] for trial in client.trials()}) == [1, 2]
+    assert not grandchildren(machines)
+
+
+def test_a_stopped_experiment_can_be_resumed_and_stops_its_trials_within_5_seconds(
+    client: Client, machines: list[m.TestMachine], experiment: Path
+) -> None:
+    client.run("run", experiment, "--detach")
+    until(lambda: running(client, 4), 60)
+    client.run("stop")
+    until(lambda: not grandchildren(machines), 5)
+    assert client.json("show")["status"] == "STOPPED"
+
+    assert client.json("resume")["trials"] == {"SUCCEEDED": 8}
