@@ -37,7 +37,9 @@ def _svm_digits() -> None:
     folds = _folds(x, y)
     kernels, log_c, log_gamma = ("rbf", "poly", "sigmoid"), np.linspace(-3, 3, 19), np.linspace(-5, 1, 19)
     loss = np.zeros((len(kernels), len(log_c), len(log_gamma)))
-    for (i, kernel), (j, c), (k, gamma) in itertools.product(*map(enumerate, (kernels, log_c, log_gamma))):
+    for (i, kernel), (j, c), (k, gamma) in itertools.product(
+        enumerate(kernels), enumerate(log_c), enumerate(log_gamma)
+    ):
         model = SVC(C=10**c, gamma=10**gamma, kernel=kernel, degree=3, max_iter=20000)
         loss[i, j, k] = np.mean([1 - model.fit(x[fit], y[fit]).score(x[test], y[test]) for fit, test in folds])
     np.savez(DATA / "svm_digits.npz", loss=loss, logC=log_c, logg=log_gamma, kernels=np.array(kernels))

@@ -28,7 +28,7 @@ def load_tpe_tuner() -> Any:
         utilities = sys.modules["nni.common.hpo_utils"]
         for public in formatting.__all__:
             setattr(utilities, public, getattr(formatting, public))
-        formatting.ParameterSpec.is_activated_in = _is_active  # type: ignore[attr-defined]
+        formatting.ParameterSpec.is_activated_in = _is_active
         for module, public in (("dedup", "Deduplicator"), ("optimize_mode", "OptimizeMode")):
             loaded = importlib.import_module(f"nni.common.hpo_utils.{module}")
             setattr(utilities, public, getattr(loaded, public))

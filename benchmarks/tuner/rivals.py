@@ -66,7 +66,8 @@ class HyperoptOfRayTune:
         memo = domain.memo_from_config(configuration)
         hyperopt.utils.use_obj_for_literal_in_memo(domain.expr, control, hyperopt.base.Ctrl, memo)
         evaluated = hyperopt.pyll.rec_eval(domain.expr, memo=memo, print_node_on_error=False)
-        return _plain(copy.deepcopy(evaluated))
+        parameters: Parameters = _plain(copy.deepcopy(evaluated))
+        return parameters
 
     def tell(self, trial_id: str, loss: float) -> None:
         number = self._running.pop(trial_id)

@@ -104,7 +104,8 @@ async def start_driver(entry: ExperimentEntry, head: Head) -> ExperimentEntry:
     entry.save()
     command = [head.machine.python, "-m", "ray_remote_nni.experiment.driver", entry.experiment_id]
     dashboard = await head.dashboard()
-    await dashboard.submit_job(job, shlex.join(command), {"experiment": entry.experiment_id})
+    # Without a shell in between: what Ray watches is the driver itself.
+    await dashboard.submit_job(job, f"exec {shlex.join(command)}", {"experiment": entry.experiment_id})
     return entry
 
 

@@ -109,7 +109,7 @@ def network(parameters: Parameters) -> float:
         return 5.0
     capacity = math.log2(parameters["width"]) + 0.5 * parameters["layers"]
     regular = parameters["dropout"] + 0.12 * (math.log10(parameters["decay"]) + 8)
-    return (
+    return float(
         0.5 * off_rate**2
         + 0.1 * (capacity - 11.5) ** 2
         + 1.5 * (regular - 0.75) ** 2

@@ -22,7 +22,7 @@ def bandwidths(numeric: Floats) -> Floats:
     """Return the width of each trial's kernel of each parameter; NaN where the trial does not have it."""
     kernels = _sorted_kernels(numeric)
     widths = np.empty_like(kernels.widths)
-    np.put_along_axis(widths, kernels.order, kernels.widths, axis=0)
+    widths.put(kernels.places, kernels.widths)
     return widths[1:]
 
 
@@ -37,7 +37,7 @@ def estimators(
     weights = np.concatenate(
         [np.full((1, numeric.shape[1]), prior_weight), _weights_by_age(numeric, kernels.count, linear_forgetting)]
     )
-    weights = np.take_along_axis(weights, kernels.order, axis=0)
+    weights = weights.take(kernels.places)
     widths = np.where(kernels.order == 0, 1.0, kernels.widths * scale)
     found = []
     for column, count in enumerate(kernels.count):
@@ -61,20 +61,24 @@ def _weights_by_age(numeric: Floats, count: Integers, linear_forgetting: int) ->
 class _SortedKernels:
     count: Integers  # how many trials have the parameter
     order: Integers  # row 0 is the prior, row i the trial i - 1
+    places: Integers  # where the kernels are in a flat array of these rows
     means: Floats
     widths: Floats
 
 
 def _sorted_kernels(numeric: Floats) -> _SortedKernels:
     columns = numeric.shape[1]
-    count = np.count_nonzero(~np.isnan(numeric), axis=0)
+    count = len(numeric) - np.isnan(numeric).sum(axis=0)
     values = np.concatenate([np.zeros((1, columns)), numeric])
-    order = np.argsort(values, axis=0, kind="stable")
-    means = np.take_along_axis(values, order, axis=0)
-    gaps = np.diff(means, axis=0)
+    order = values.argsort(axis=0, kind="stable")
+    places = order * columns + np.arange(columns)
+    means = values.take(places)
+    gaps = means[1:] - means[:-1]
     edge = np.full((1, columns), np.nan)
     widths = np.fmax(np.concatenate([edge, gaps]), np.concatenate([gaps, edge]))
-    widths = np.clip(widths, 1.0 / np.minimum(100.0, count + 2.0), 1.0)
-    widths = np.where(count == 1, np.where(np.isnan(means), np.nan, 0.5), widths)
+    np.maximum(widths, 1.0 / np.minimum(100.0, count + 2.0), out=widths)
+    np.minimum(widths, 1.0, out=widths)
+    if (count == 1).any():
+        widths = np.where(count == 1, np.where(np.isnan(means), np.nan, 0.5), widths)
     widths[order == 0] = 1.0
-    return _SortedKernels(count, order, means, widths)
+    return _SortedKernels(count, order, places, means, widths)

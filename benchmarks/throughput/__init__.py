@@ -1,0 +1,1 @@
+"""How fast many short trials go through `ray-nni`, beside bare processes and Ray Tune."""

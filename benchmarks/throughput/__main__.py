@@ -1,0 +1,81 @@
+"""The benchmark's command line: `python -m benchmarks.throughput`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.throughput.bare import run_xargs
+from benchmarks.throughput.command import Command
+from benchmarks.throughput.hosts import measure_hosts
+from benchmarks.throughput.measurement import Measurement
+from benchmarks.throughput.table import (
+    OWN,
+    TUNE,
+    UP,
+    XARGS,
+    Bound,
+    hosts_bounds,
+    hosts_tables,
+    throughput_bounds,
+    throughput_table,
+)
+from benchmarks.throughput.trials import write_config
+from benchmarks.throughput.tune import run_tune, tune_python
+
+
+def main() -> int:
+    """Measure, print Markdown tables and the bounds; return 1 where a bound is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
+    parser.add_argument("--trials", type=int, default=200, help="of each run (default: 200)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each kind, in turn (default: 3)")
+    parser.add_argument("--tune-trials", type=int, default=100, help="of Ray Tune's one run; 0 leaves it out")
+    parser.add_argument("--machines", type=int, nargs="*", default=[2, 3], help="numbers of test machines, as root")
+    arguments = parser.parse_args()
+    bounds: list[Bound] = []
+    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start; 4 trials at once.\n", flush=True)
+    runs = _local(arguments.trials, arguments.repeats, arguments.tune_trials)
+    bounds += throughput_bounds(runs)
+    _print(throughput_table(runs))
+    if os.geteuid() == 0 and arguments.machines:
+        reports = [measure_hosts(count, arguments.trials, arguments.repeats) for count in arguments.machines]
+        bounds += hosts_bounds(reports)
+        _print(hosts_tables(reports))
+    elif arguments.machines:
+        print("The test machines are made by root: that part was left out.\n")
+    _print(map(str, bounds))
+    return 0 if all(bound.holds for bound in bounds) else 1
+
+
+def _local(trials: int, repeats: int, tune_trials: int) -> dict[str, Sequence[Measurement]]:
+    """Run all on this machine in turn, so that what else goes on here meets everybody."""
+    bare: list[Measurement] = []
+    own: list[Measurement] = []
+    warm: list[Measurement] = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        home = Path(name)
+        command = Command(home)
+        config = write_config(home / "experiment", trials, {"platform": "local"})
+        for _ in range(repeats):
+            bare.append(run_xargs(trials))
+            own.append(command.measure(config))
+        with command.cluster(config):
+            for _ in range(repeats):
+                bare.append(run_xargs(trials))
+                warm.append(command.measure(config))
+    runs: dict[str, Sequence[Measurement]] = {XARGS: bare, OWN: own, UP: warm}
+    if tune_trials:
+        runs[TUNE] = [run_tune(tune_python(), tune_trials)]
+    return runs
+
+
+def _print(lines: Iterator[str]) -> None:
+    print("\n".join(lines), end="\n\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The same trials over test machines with real SSH servers, and how long `up` takes beside a bare `ray start`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.throughput.bare import run_xargs
+from benchmarks.throughput.command import Command
+from benchmarks.throughput.measurement import Measurement, load
+from benchmarks.throughput.trials import PYTHON, write_config
+
+sys.path.append(str(Path(__file__).parents[2] / "tests/hosts"))
+import machines as m  # noqa: E402
+
+#: As different as in the end-to-end test: the first is the head.
+SPECS = (m.Spec(), m.Spec(port=10022, user="bob", password="bob123"), m.Spec(user="carol"))
+_RAY = Path(sys.executable).with_name("ray")
+_GCS_PORT = 6379
+
+
+@dataclass(frozen=True)
+class Session:
+    """One life of a cluster: `up`, some runs with `xargs` here beside each, `down`."""
+
+    up_s: float
+    down_s: float
+    load: float
+    bare: Sequence[Measurement] = ()
+    ours: Sequence[Measurement] = ()
+
+
+@dataclass(frozen=True)
+class RayStart:
+    """`ray start --head` on the first machine, then `ray start --address` on the second: their seconds."""
+
+    head_s: float
+    worker_s: float
+    load: float
+
+    @property
+    def seconds(self) -> float:
+        """Return what both took."""
+        return self.head_s + self.worker_s
+
+
+@dataclass(frozen=True)
+class HostsReport:
+    """What was measured on `machines` new machines, in this order: ray start, cold, ray start, warm."""
+
+    machines: int
+    ray_starts: Sequence[RayStart]
+    cold: Session
+    warm: Session
+
+
+def measure_hosts(count: int, trials: int, repeats: int) -> HostsReport:
+    """Make machines, and measure an `up` on them as they are new (cold) and once more after a `down` (warm)."""
+    python = Path(sys.executable)
+    shared = [Path(sys.prefix), Path(sys.base_prefix), PYTHON.parents[1]]
+    with m.machines(*SPECS[:count], shared=shared) as made, tempfile.TemporaryDirectory(prefix="bench-") as name:
+        home = Path(name)
+        command = Command(m.make_client_home(home, made))
+        entries = [machine.entry(pythonPath=str(python.parent)) for machine in made]
+        config = write_config(home / "experiment", trials, {"platform": "remote", "machineList": entries})
+        first = measure_ray_start(made[0], made[1])
+        cold = _session(command, config, trials, repeats)
+        second = measure_ray_start(made[0], made[1])
+        warm = _session(command, config, trials, 0)
+    return HostsReport(count, (first, second), cold, warm)
+
+
+def _session(command: Command, config: Path, trials: int, repeats: int) -> Session:
+    bare, ours = [], []
+    before = load()
+    with command.cluster(config) as (up_s, down):
+        for _ in range(repeats):
+            bare.append(run_xargs(trials))
+            ours.append(command.measure(config))
+    return Session(up_s, down[0], before, bare, ours)
+
+
+def measure_ray_start(head: m.TestMachine, worker: m.TestMachine) -> RayStart:
+    """Start a bare Ray on two machines, one after the other, and kill what was started."""
+    before = load()
+    running = {machine.name: {process.pid for process in machine.processes()} for machine in (head, worker)}
+    try:
+        head_s = _ray_start(head, f"--head --port={_GCS_PORT} --node-ip-address={head.address}")
+        worker_s = _ray_start(worker, f"--address={head.address}:{_GCS_PORT} --node-ip-address={worker.address}")
+    finally:
+        for machine in (worker, head):
+            _kill_others(machine, running[machine.name])
+    return RayStart(head_s, worker_s, before)
+
+
+def _ray_start(machine: m.TestMachine, arguments: str) -> float:
+    began = time.monotonic()
+    machine.run(f"{_RAY} start {arguments} --disable-usage-stats < /dev/null > ray-start.log 2>&1")
+    return time.monotonic() - began
+
+
+def _kill_others(machine: m.TestMachine, keep: set[int]) -> None:
+    # Never `ray stop`: it would end everybody's Ray.
+    while others := [process.pid for process in machine.processes() if process.pid not in keep]:
+        for pid in others:
+            machine.kill(pid)
+    machine.run("rm -rf /tmp/ray /dev/shm/* ray-start.log", root=True, check=False)
+    machine.run("rm -f ray-start.log", check=False)
