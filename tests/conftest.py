@@ -93,3 +93,20 @@ def nni_3_python(make_venv: MakeVenv) -> Path:
 def nni_2_python(make_venv: MakeVenv) -> Path:
     """A Python with the real NNI 2.10.1."""
     return make_venv("nni-2.10.1", first_of("3.9", "3.8", "3.10", "3.11"), "nni==2.10.1", "setuptools<81")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a run without failures fails in CI."""
+    if _must_not_skip(terminalreporter):
+        terminalreporter.write_line("In CI every test must run: the skipped ones count as failures.", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a test that was skipped, for want of a machine or a package say, is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and _must_not_skip(reporter) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _must_not_skip(reporter: pytest.TerminalReporter) -> bool:
+    return bool(os.environ.get("CI") and reporter.stats.get("skipped"))

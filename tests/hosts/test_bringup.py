@@ -129,10 +129,10 @@ def test_the_dashboard_comes_back_after_the_network_did(
     state = json.loads(next((client.home / ".ray-nni/clusters").glob("*.json")).read_text())
     url = client.run("dashboard").stdout.strip()
     until(lambda: _status(url, state["token"]) == 200)
-    connections = machines[0].run("pgrep -f '^sshd: root'").split()
-    machines[0].run("pkill -f '^sshd: root'", check=False)
-    until(lambda: not set(connections) & set(machines[0].run("pgrep -f '^sshd: root'").split()))
+    forward = machines[0].run("pgrep -f '^sshd: root'")
+    machines[0].run("pkill -f '^sshd: root'")
 
+    until(lambda: machines[0].run("pgrep -f '^sshd: root'", check=False) not in ("", forward))
     until(lambda: _status(url, state["token"]) == 200, 30)
     client.run("down")
     until(lambda: _status(url, state["token"]) is None, 5)

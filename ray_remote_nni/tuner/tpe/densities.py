@@ -88,7 +88,8 @@ def _log_mass_of_steps(samples: Floats, q: float, below: Callable[[Floats], Floa
         mass = np.diff(below((first - 0.5 + np.arange(span + 1)) * q))[(steps - first).astype(np.int64)]
     else:
         mass = below((steps + 0.5) * q) - below((steps - 0.5) * q)
-    return np.log(np.maximum(mass, _SMALLEST))
+    logs: Floats = np.log(np.maximum(mass, _SMALLEST))
+    return logs
 
 
 def mixture_sample(
@@ -117,12 +118,12 @@ def _draw(
 ) -> Floats:  # fmt: skip
     cumulative = weights.cumsum()
     least, most = -math.inf if low is None else low, math.inf if high is None else high
-    found: list[Floats] = []
-    missing = count
-    while missing > 0:
-        component = cumulative[:-1].searchsorted(rng.random(2 * missing) * cumulative[-1], side="right")
-        draws = rng.standard_normal(2 * missing) * sigmas[component] + mus[component]
+    found = np.empty(0)
+    while len(found) < count:
+        component = cumulative[:-1].searchsorted(rng.random(2 * count) * cumulative[-1], side="right")
+        draws = rng.standard_normal(2 * count)
+        draws *= sigmas[component]
+        draws += mus[component]
         inside = draws[(draws >= least) & (draws < most)]
-        found.append(inside[:missing])
-        missing -= len(inside)
-    return found[0] if len(found) == 1 else np.concatenate(found) if found else np.empty(0)
+        found = np.concatenate([found, inside]) if len(found) else inside
+    return found[:count]

@@ -87,7 +87,8 @@ class Mixture:
         # The exponentials are most of the work, and a fourth of it in single precision, which is enough to compare.
         scaled = logs.astype(np.float32)
         density = np.exp(scaled, out=scaled).sum(axis=1)
-        return np.log(density.astype(np.float64)) + highest
+        result: Floats = np.log(density.astype(np.float64)) + highest
+        return result
 
     def _log_kernels(self, numeric: Floats) -> Floats:
         """Return the sum of the log kernels of all numeric parameters, for each point and component.
@@ -121,7 +122,7 @@ class Mixture:
 
 def _product(left: Floats, right: Floats) -> Floats:
     """Return left @ right in pieces: a larger product wakes BLAS's threads, which cost more than they save."""
-    rows = max(1, _LARGEST_PRODUCT // right.size)
+    rows = max(1, _LARGEST_PRODUCT // max(right.size, 1))
     result = np.empty((len(left), right.shape[1]))
     for first in range(0, len(left), rows):
         np.matmul(left[first : first + rows], right, out=result[first : first + rows])

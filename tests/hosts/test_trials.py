@@ -1,0 +1,199 @@
+"""What trials see and leave on real machines: the real `nni`, GPUs, limits, their output."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import machines as m
+import pytest
+from client import Client, until
+
+#: Says which `nni` it has, and reports the way every NNI script does.
+TRIAL = """
+    import nni
+    params = nni.get_next_parameter()
+    print("nni is", nni.__version__, "and x is", params["x"])
+    for step in range(3):
+        nni.report_intermediate_result(params["x"] * step)
+    nni.report_final_result({"default": params["x"], "loss": 1 - params["x"]})
+"""
+
+
+@pytest.fixture(scope="module")
+def client(
+    machines: list[m.TestMachine], trial_pythons: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """A client with a cluster of two machines, the second of which has two of four (simulated) GPUs to offer."""
+    before = [machine.processes() for machine in machines]
+    client = Client(m.make_client_home(tmp_path_factory.mktemp("home"), machines))
+    smi = "#!/bin/sh\\nseq 0 3\\n"
+    machines[2].run(f"mkdir -p bin; printf '{smi}' > bin/nvidia-smi; chmod +x bin/nvidia-smi")
+    machines[2].run("printf 'PATH=$HOME/bin:$PATH\\n' > .bashrc")
+    client.run("up", write_experiment(client, machines, trial_pythons))
+    yield client
+    client.run("down")
+    machines[2].run("rm -rf bin .bashrc")
+    assert [machine.processes() for machine in machines] == before
+
+
+def write_experiment(
+    client: Client, machines: list[m.TestMachine], pythons: list[Path], script: str = TRIAL, **fields: Any
+) -> Path:
+    entries = [
+        machines[0].entry(pythonPath=str(pythons[0])),
+        machines[2].entry(pythonPath=str(pythons[0]), gpuIndices="1,3"),
+    ]
+    return client.write_experiment(entries, script, **fields)
+
+
+@pytest.fixture
+def experiment(client: Client, machines: list[m.TestMachine], trial_pythons: list[Path]) -> Any:
+    def write(script: str = TRIAL, **fields: Any) -> Path:
+        return write_experiment(client, machines, trial_pythons, script, **fields)
+
+    return write
+
+
+@pytest.mark.parametrize("version", ["none", "2.10", "3.0"])
+def test_the_same_script_gives_the_same_records_whichever_nni_its_python_has(
+    client: Client, experiment: Any, version: str, request: pytest.FixtureRequest
+) -> None:
+    command = "python3 trial.py"
+    if version != "none":
+        python = request.getfixturevalue({"2.10": "nni_2_python", "3.0": "nni_3_python"}[version])
+        command = f"{python} trial.py"
+
+    client.json("run", experiment(trialCommand=command, maxTrialNumber=2, trialConcurrency=1))
+
+    for trial in client.trials():
+        x = trial["parameters"]["x"]
+        assert trial["status"] == "SUCCEEDED"
+        assert trial["value"] == x
+        assert trial["metric"] == {"default": x, "loss": 1 - x}
+        assert trial["intermediate"] == [0, x, x * 2]
+        said = client.run("logs", trial["trialId"], "--stdout").stdout
+        assert said.startswith("nni is ")
+        assert f"and x is {x}" in said
+        if version != "none":
+            assert f"nni is {version}" in said
+
+
+def test_trials_with_gpus_see_their_own_and_only_those_of_gpu_indices(client: Client, experiment: Any) -> None:
+    script = """
+        import os, time, nni
+        nni.get_next_parameter()
+        time.sleep(1)
+        print(os.environ["CUDA_VISIBLE_DEVICES"])
+        nni.report_final_result(1)
+    """
+    client.json("run", experiment(script, trialGpuNumber=1, maxTrialNumber=6))
+
+    trials = client.trials()
+    assert {trial["status"] for trial in trials} == {"SUCCEEDED"}
+    for trial in trials:
+        assert trial["gpuIndices"] in ([1], [3])
+        assert client.run("logs", trial["trialId"], "--stdout").stdout.strip() == str(trial["gpuIndices"][0])
+    for index in (1, 3):
+        spans = sorted((t["startTime"], t["endTime"]) for t in trials if t["gpuIndices"] == [index])
+        assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+
+
+@pytest.mark.parametrize(("number", "seen"), [(0, {""}), (None, {"unset", "1,3"}), (2, {"1,3"})])
+def test_trial_gpu_number_decides_what_a_trial_sees(
+    client: Client, experiment: Any, number: int | None, seen: set[str]
+) -> None:
+    script = """
+        import os, nni
+        nni.get_next_parameter()
+        print(os.environ.get("CUDA_VISIBLE_DEVICES", "unset"))
+        nni.report_final_result(1)
+    """
+    fields = {} if number is None else {"trialGpuNumber": number}
+    client.json("run", experiment(script, maxTrialNumber=4, trialConcurrency=2, **fields))
+
+    outputs = {client.run("logs", trial["trialId"], "--stdout").stdout.strip() for trial in client.trials()}
+    assert outputs == seen
+
+
+def test_more_gpus_than_any_machine_offers_is_an_error_before_the_run(client: Client, experiment: Any) -> None:
+    said = client.run("run", experiment(trialGpuNumber=3), code=3).stderr
+
+    assert "no machine offers more than 2" in said
+
+
+def test_time_limits_hold_and_failures_show_their_last_words(client: Client, experiment: Any) -> None:
+    script = """
+        import os, sys, time, nni
+        nni.get_next_parameter()
+        sequence = nni.get_sequence_id()
+        if sequence == 0:
+            time.sleep(60)
+        if sequence == 1:
+            sys.exit("no luck today")
+        if sequence > 2:
+            nni.report_final_result(1)
+    """
+    result = client.json("run", experiment(script, maxTrialDuration="2s", maxTrialNumber=4))
+
+    trials = client.trials()
+    assert [trial["status"] for trial in trials] == ["EARLY_STOPPED", "FAILED", "SUCCEEDED", "SUCCEEDED"]
+    assert trials[1]["exitCode"] == 1
+    assert "no luck today" in trials[1]["error"]
+    assert trials[2]["value"] is None
+    assert result["status"] == "DONE"
+    assert "without a final result" in client.run("show").stdout
+
+
+def test_an_experiment_without_a_result_ends_with_exit_code_1(client: Client, experiment: Any) -> None:
+    client.json("run", experiment("raise SystemExit(2)", maxTrialNumber=2), code=1)
+
+
+def test_the_same_seed_gives_the_same_trials_at_concurrency_1(client: Client, experiment: Any) -> None:
+    parameters = []
+    for _ in range(2):
+        client.json("run", experiment(maxTrialNumber=6, trialConcurrency=1))
+        parameters.append([trial["parameters"] for trial in client.trials()])
+    assert parameters[0] == parameters[1]
+
+
+def test_the_experiments_time_limit_starts_no_more_trials(client: Client, experiment: Any) -> None:
+    script = "import time, nni; nni.get_next_parameter(); time.sleep(1); nni.report_final_result(1)"
+    result = client.json("run", experiment(script, maxExperimentDuration="3s", maxTrialNumber=100))
+
+    assert result["status"] == "DONE"
+    assert 2 <= result["trials"]["SUCCEEDED"] <= 20
+
+
+def test_ctrl_c_detaches_from_a_cluster_that_was_up_before(client: Client, experiment: Any) -> None:
+    script = "import time, nni; nni.get_next_parameter(); time.sleep(2); nni.report_final_result(1)"
+    watching = client.start("run", experiment(script, maxTrialNumber=4))
+    until(lambda: any(trial["status"] == "RUNNING" for trial in client.trials()))
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=20)
+
+    assert watching.returncode == 130
+    assert "goes on" in said
+    assert client.json("attach")["trials"] == {"SUCCEEDED": 4}
+
+
+def test_results_are_here_after_down(client: Client, experiment: Any) -> None:
+    client.json("run", experiment(maxTrialNumber=2))
+    experiment_id = client.json("show")["experiment"]
+    trial_id = client.trials()[0]["trialId"]
+    exported = client.run("export", "-t", "csv").stdout
+    # As after `down`: nothing of the clusters is known.
+    aside = client.home / "aside"
+    shutil.move(client.home / ".ray-nni/clusters", aside)
+    try:
+        assert client.json("show", experiment_id)["trials"] == {"SUCCEEDED": 2}
+        assert "x is" in client.run("logs", trial_id).stdout
+        assert client.run("export", "-t", "csv").stdout == exported
+        assert client.json("status")["clusters"] == []
+    finally:
+        shutil.rmtree(client.home / ".ray-nni/clusters")
+        shutil.move(aside, client.home / ".ray-nni/clusters")
