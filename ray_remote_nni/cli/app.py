@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ray_remote_nni import __version__
-from ray_remote_nni.cli import cluster, experiment, query
-from ray_remote_nni.cli.output import ERR, INTERRUPTED
+from ray_remote_nni.cli import cluster, configuration, experiment, query
+from ray_remote_nni.cli.output import ERR, INTERRUPTED, say, say_problem
 from ray_remote_nni.config import ConfigInvalid
 from ray_remote_nni.errors import RayNniError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+configuration.register(app)
 cluster.register(app)
 experiment.register(app)
 query.register(app)
@@ -54,14 +55,18 @@ def main() -> None:
     except (KeyboardInterrupt, asyncio.CancelledError):
         ERR.print("Interrupted.")
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        if _DEBUG:
+            raise
+        say(f"This is a mistake in ray-nni, not in what you did: {type(error).__name__}: {error}", "red")
+        say("To report it, run the same again as: ray-nni --debug COMMAND …")
+        sys.exit(RayNniError.exit_code)
 
 
 def _explain(error: RayNniError) -> None:
     if isinstance(error, ConfigInvalid):
         for problem in error.problems:
-            ERR.print(
-                f"{problem.level}: {problem}", style="red" if problem.level == "error" else "yellow", markup=False
-            )
+            say_problem(problem)
         return
     for line in str(error).splitlines():
-        ERR.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        say(line, "red")

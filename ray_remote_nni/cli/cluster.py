@@ -1,10 +1,10 @@
-"""The commands that deal with a cluster: up, down, status, check, dashboard."""
+"""The commands that deal with a cluster: up, down, status, dashboard."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from ray_remote_nni.cli.output import ERR, OUT, ask_secret, machine_rows, print_
 from ray_remote_nni.cluster.bringup import bring_up, find_cluster
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.cluster.state import ClusterState, load_state
-from ray_remote_nni.config import ConfigInvalid, load_config
+from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import NotFound
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster
 from ray_remote_nni.experiment.run import end_cluster
@@ -33,7 +33,6 @@ def register(app: typer.Typer) -> None:
     app.command()(up)
     app.command()(down)
     app.command()(status)
-    app.command()(check)
     app.command()(dashboard)
 
 
@@ -91,26 +90,6 @@ def status(as_json: JsonOption = False) -> None:
         print_json(document)
     else:
         print_status(OUT, document)
-
-
-def check(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="NNI configuration.")], as_json: JsonOption = False
-) -> None:
-    """Check a configuration without touching a machine."""
-    problems: list[Any]
-    try:
-        problems = list(load_config(config).warnings)
-        valid = True
-    except ConfigInvalid as error:
-        problems, valid = error.problems, False
-    if as_json:
-        print_json({"valid": valid, "problems": [problem.to_json() for problem in problems]})
-    else:
-        for problem in problems:
-            say(f"{problem.level}: {problem}", "red" if problem.level == "error" else "yellow")
-        say(f"{config} is {'valid' if valid else 'not valid'}.")
-    if not valid:
-        raise typer.Exit(2)
 
 
 def dashboard(

@@ -1,4 +1,4 @@
-"""The commands that start, watch and end experiments: run, attach, resume, stop."""
+"""The commands that start, watch and end experiments: run, attach, resume, stop, kill."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ray_remote_nni.experiment.run import (
     start_experiment,
 )
 from ray_remote_nni.experiment.status import cluster_of
-from ray_remote_nni.experiment.stop import stop_experiment
+from ray_remote_nni.experiment.stop import send_request, stop_experiment
 from ray_remote_nni.records.model import ExperimentStatus
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.shapes import experiment_json
@@ -51,6 +51,7 @@ def register(app: typer.Typer) -> None:
     app.command()(attach)
     app.command()(resume)
     app.command()(stop)
+    app.command()(kill)
 
 
 def run(
@@ -108,6 +109,22 @@ def stop(experiment: ExperimentArgument = None) -> None:
             f"It can be taken up again: ray-nni resume {entry.experiment_id}"
         )
     say(f"Experiment {entry.experiment_id} is {status or 'without records'}.")
+
+
+def kill(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Its id.")],
+    experiment: Annotated[str | None, typer.Option("--experiment", help="Its experiment; default: the latest.")] = None,
+) -> None:
+    """End one running trial; it is not repeated."""
+    entry = find_experiment(experiment)
+    access = access_cluster(cluster_of(entry), ask_secret)
+
+    async def killing() -> None:
+        async with access.head() as head:
+            await send_request(entry, head, "kill", trial)
+
+    asyncio.run(killing())
+    say(f"Trial {trial} is being killed.")
 
 
 def _watch(running: RunningExperiment, as_json: bool) -> None:

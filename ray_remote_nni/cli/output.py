@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from ray_remote_nni.config import LoadedConfig
+from ray_remote_nni.config import LoadedConfig, Problem
 from ray_remote_nni.records.shapes import strict_dumps
 
 OUT = Console(highlight=False)
@@ -30,7 +30,12 @@ def say(message: str, style: str | None = None) -> None:
 def warn(loaded: LoadedConfig) -> None:
     """Print the warnings of a configuration."""
     for problem in loaded.warnings:
-        say(f"warning: {problem}", "yellow")
+        say_problem(problem)
+
+
+def say_problem(problem: Problem) -> None:
+    """Print an error or a warning about a configuration."""
+    say(f"{problem.level}: {problem}", "red" if problem.level == "error" else "yellow")
 
 
 def machine_rows() -> Callable[[str, str], None]:

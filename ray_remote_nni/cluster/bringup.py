@@ -27,6 +27,7 @@ from ray_remote_nni.cluster.plan import (
     NodePlan,
     check_machines,
     choose_head,
+    offered_gpus,
     plan_cluster,
     port_range,
 )
@@ -140,6 +141,8 @@ async def _start_missing(
             f"Cluster {known.name} was started by another version of ray-nni, and runs its code. "
             "Type: ray-nni down, then ray-nni up."
         )
+    if known is not None and running:
+        _check_unchanged(known, machines)
     missing = [machine for machine in machines if not running or machine.facts.guard is None]
     if known is not None and not missing:
         return BroughtUp(_with_forward(request, known), ())
@@ -175,6 +178,21 @@ async def _start_missing(
     state = replace(state, status="up")
     state.save()
     return BroughtUp(_with_forward(request, state), tuple(machine.host for machine in missing))
+
+
+def _check_unchanged(known: ClusterState, machines: Sequence[_Machine]) -> None:
+    """Raise ClusterError where a machine runs with another Python or other GPUs than the configuration wants now."""
+    nodes = sorted(known.machines, key=lambda node: node.index)
+    changed = [
+        node.host
+        for node, machine in zip(nodes, machines, strict=True)
+        if (node.python, node.gpus) != (machine.facts.python, offered_gpus(machine.requested.settings, machine.facts))
+    ]
+    if changed:
+        raise ClusterError(
+            f"Cluster {known.name} runs with another pythonPath or gpuIndices on {', '.join(changed)}. "
+            "Type: ray-nni down, then ray-nni up."
+        )
 
 
 async def _start(machine: _Machine, node: NodePlan, state: ClusterState, report: Report) -> None:

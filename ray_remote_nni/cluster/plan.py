@@ -164,6 +164,11 @@ def node_address(host: str, known: MachineFacts) -> str:
     return known.addresses[0] if known.addresses else "127.0.0.1"
 
 
+def offered_gpus(machine: MachineSettings, known: MachineFacts) -> tuple[int, ...]:
+    """Return the indices of the GPUs that trials may use: `gpuIndices`, or all that there are."""
+    return known.gpus if machine.gpu_indices is None else machine.gpu_indices
+
+
 def plan_cluster(
     name: str,
     machines: Sequence[MachineSettings],
@@ -213,7 +218,7 @@ def _plan_node(
     guard_socket = f"{directory}/guard.sock"
     if len(guard_socket) > _LONGEST_SOCKET:
         guard_socket = f"{temp_dir}/guard.sock"
-    gpus = known.gpus if machine.gpu_indices is None else machine.gpu_indices
+    gpus = offered_gpus(machine, known)
     address = node_address(machine.host, known)
     return NodePlan(
         index=index,

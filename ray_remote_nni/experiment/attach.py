@@ -17,6 +17,8 @@ from ray_remote_nni.records.model import ExperimentStatus
 
 #: A driver that was dead for so long is not coming back: its job, or its machine, has ended.
 _DEAD_S = 3.0
+#: The same for a driver that may not have come up yet.
+_UNSEEN_S = 30.0
 _JOB_CHECK_S = 1.0
 #: Looking costs more than mirroring, and nobody reads faster.
 _SHOW_S = 1.0
@@ -90,7 +92,7 @@ async def _follow(
                 dead_since = None
             elif dead_since is None:
                 dead_since = time.monotonic()
-            elif seen.is_set() and time.monotonic() - dead_since > _DEAD_S:
+            elif time.monotonic() - dead_since > (_DEAD_S if seen.is_set() else _UNSEEN_S):
                 raise DriverDied(entry.experiment_id)
     if shown == 0.0:
         raise DriverDied(entry.experiment_id, "it left no records")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -101,17 +100,21 @@ async def finish_experiment(running: RunningExperiment, report: Report, *, stop:
 async def end_cluster(access: ClusterAccess, report: Report, *, force: bool = False) -> list[ExperimentEntry]:
     """`down`: stop what runs, mirror what is missing, stop the cluster; return the experiments that were stopped.
 
-    Raises ClusterError where a machine cannot be reached; `force` forgets the cluster all the same.
+    Raises ClusterError where a machine cannot be reached, after all others were stopped; `force` forgets the cluster
+    all the same.
     """
     state = access.state
     stopped: list[ExperimentEntry] = []
     entries = [entry for entry in all_experiments() if entry.cluster == state.name]
-    with contextlib.suppress(*((MachineError, ClusterError) if force else ())):
+    try:
         async with access.head() as head:
             stopped = [entry for entry in entries if await _settle(entry, head)]
+    except MachineError as error:
+        # What is on the head stays there; that it could not be stopped is said below.
+        report(error.machine, f"its records could not be brought here: {error.what}")
     for entry in entries:
-        for error in await pull_outputs(entry, state, access.connect):
-            report(error.machine, error.what)
+        for failed in await pull_outputs(entry, state, access.connect):
+            report(failed.machine, failed.what)
     await take_down(state, access.connect, report, force=force)
     return stopped
 

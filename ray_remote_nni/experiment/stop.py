@@ -14,7 +14,7 @@ _REQUESTS = "ray_remote_nni.records.requests"
 _PATIENCE_S = 20.0
 
 
-async def request(entry: ExperimentEntry, head: Head, kind: str, trial_id: str | None = None) -> None:
+async def send_request(entry: ExperimentEntry, head: Head, kind: str, trial_id: str | None = None) -> None:
     """Put a request into the records on the head, where the driver finds it. Raises ClusterError."""
     arguments = [head.experiment_directory(entry.experiment_id), kind, *([trial_id] if trial_id else [])]
     async with head.run(_REQUESTS, *arguments) as stream:
@@ -35,7 +35,7 @@ async def stop_experiment(entry: ExperimentEntry, head: Head) -> Pulse | None:
     pulse = await catch_up(entry, head)
     if pulse is None or pulse.status != "RUNNING" or not pulse.driver_alive:
         return pulse
-    await request(entry, head, "stop")
+    await send_request(entry, head, "stop")
     deadline = time.monotonic() + _PATIENCE_S
     while pulse is not None and pulse.status == "RUNNING" and time.monotonic() < deadline:
         await asyncio.sleep(0.2)
