@@ -24,7 +24,7 @@ from benchmarks.throughput.table import (
     throughput_bounds,
     throughput_table,
 )
-from benchmarks.throughput.trials import write_config
+from benchmarks.throughput.trials import Workload, make_lean_python, own_python, write_config
 from benchmarks.throughput.tune import run_tune, tune_python
 
 
@@ -34,24 +34,32 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=200, help="of each run (default: 200)")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each kind, in turn (default: 3)")
     parser.add_argument("--tune-trials", type=int, default=100, help="of Ray Tune's one run; 0 leaves it out")
+    parser.add_argument("--lean", action="store_true", help="trials in a Python without packages, which starts soonest")
     parser.add_argument("--machines", type=int, nargs="*", default=[2, 3], help="numbers of test machines, as root")
     arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        python = make_lean_python(Path(name)) if arguments.lean else own_python()
+        bounds = _measure(Workload(arguments.trials, python), arguments)
+    return 0 if all(bound.holds for bound in bounds) else 1
+
+
+def _measure(workload: Workload, arguments: argparse.Namespace) -> list[Bound]:
     bounds: list[Bound] = []
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start; 4 trials at once.\n", flush=True)
-    runs = _local(arguments.trials, arguments.repeats, arguments.tune_trials)
+    runs = _local(workload, arguments.repeats, arguments.tune_trials)
     bounds += throughput_bounds(runs)
     _print(throughput_table(runs))
     if os.geteuid() == 0 and arguments.machines:
-        reports = [measure_hosts(count, arguments.trials, arguments.repeats) for count in arguments.machines]
+        reports = [measure_hosts(count, workload, arguments.repeats) for count in arguments.machines]
         bounds += hosts_bounds(reports)
         _print(hosts_tables(reports))
     elif arguments.machines:
         print("The test machines are made by root: that part was left out.\n")
     _print(map(str, bounds))
-    return 0 if all(bound.holds for bound in bounds) else 1
+    return bounds
 
 
-def _local(trials: int, repeats: int, tune_trials: int) -> dict[str, Sequence[Measurement]]:
+def _local(workload: Workload, repeats: int, tune_trials: int) -> dict[str, Sequence[Measurement]]:
     """Run all on this machine in turn, so that what else goes on here meets everybody."""
     bare: list[Measurement] = []
     own: list[Measurement] = []
@@ -59,17 +67,17 @@ def _local(trials: int, repeats: int, tune_trials: int) -> dict[str, Sequence[Me
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         home = Path(name)
         command = Command(home)
-        config = write_config(home / "experiment", trials, {"platform": "local"})
+        config = write_config(home / "experiment", workload, {"platform": "local"})
         for _ in range(repeats):
-            bare.append(run_xargs(trials))
+            bare.append(run_xargs(workload))
             own.append(command.measure(config))
         with command.cluster(config):
             for _ in range(repeats):
-                bare.append(run_xargs(trials))
+                bare.append(run_xargs(workload))
                 warm.append(command.measure(config))
     runs: dict[str, Sequence[Measurement]] = {XARGS: bare, OWN: own, UP: warm}
     if tune_trials:
-        runs[TUNE] = [run_tune(tune_python(), tune_trials)]
+        runs[TUNE] = [run_tune(tune_python(), Workload(tune_trials, workload.python))]
     return runs
 
 

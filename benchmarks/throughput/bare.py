@@ -12,33 +12,40 @@ from pathlib import Path
 
 import ray_remote_nni
 from benchmarks.throughput.measurement import Measurement, load
-from benchmarks.throughput.trials import CONCURRENCY, PYTHON, draw_parameters, read_window, user_environment, write_code
+from benchmarks.throughput.trials import (
+    CODE,
+    CONCURRENCY,
+    Workload,
+    draw_parameters,
+    read_window,
+    user_environment,
+)
 
 #: What trials import as `nni` where there is none, as they do in ray-nni.
 STANDIN = Path(ray_remote_nni.__file__).parent / "trial/standin"
 
 
-def run_xargs(trials: int) -> Measurement:
+def run_xargs(workload: Workload) -> Measurement:
     """Run the trials, each in a folder made ready before the clock starts."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        code = write_code(folder)
-        folders = _trial_folders(folder, trials)
+        folders = _trial_folders(folder, workload.trials)
         output = folder / "stdout"
         before, began = load(), time.monotonic()
         with output.open("ab") as writing:
             # `env` costs an exec and no process: it becomes the trial.
+            each = ["env", "NNI_SYS_DIR=FOLDER", str(workload.python), "trial.py"]
             subprocess.run(
-                ["xargs", "-P", str(CONCURRENCY), "-I", "FOLDER", "env", "NNI_SYS_DIR=FOLDER", str(PYTHON), "trial.py"],
+                ["xargs", "-P", str(CONCURRENCY), "-I", "FOLDER", *each],
                 input="\n".join(map(str, folders)),
                 text=True,
                 stdout=writing,
-                cwd=code,
+                cwd=CODE,
                 env=trial_environment(folder),
                 check=True,
             )
         wall_s = time.monotonic() - began
-        return Measurement(read_window([output.read_text()], trials), wall_s, before)
+        return Measurement(read_window([output.read_text()], workload.trials), wall_s, before)
 
 
 def trial_environment(home: Path) -> dict[str, str]:

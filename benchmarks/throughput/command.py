@@ -64,7 +64,10 @@ class Command:
 
     @contextlib.contextmanager
     def cluster(self, config: Path) -> Iterator[tuple[float, list[float]]]:
-        """Bring a cluster up, and take it down at the end; yield the seconds of `up`, and a list for those of `down`."""
+        """Bring a cluster up and, at the end, take it down.
+
+        Yields the seconds of `up`, and a list that has those of `down` afterwards.
+        """
         down: list[float] = []
         _, up = self.run("up", config)
         try:

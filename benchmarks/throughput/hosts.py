@@ -12,14 +12,14 @@ from pathlib import Path
 from benchmarks.throughput.bare import run_xargs
 from benchmarks.throughput.command import Command
 from benchmarks.throughput.measurement import Measurement, load
-from benchmarks.throughput.trials import PYTHON, write_config
+from benchmarks.throughput.trials import Workload, write_config
 
 sys.path.append(str(Path(__file__).parents[2] / "tests/hosts"))
-import machines as m  # noqa: E402
+import machines as m
 
 #: As different as in the end-to-end test: the first is the head.
 SPECS = (m.Spec(), m.Spec(port=10022, user="bob", password="bob123"), m.Spec(user="carol"))
-_RAY = Path(sys.executable).with_name("ray")
+_BIN = Path(sys.executable).parent
 _GCS_PORT = 6379
 
 
@@ -58,28 +58,27 @@ class HostsReport:
     warm: Session
 
 
-def measure_hosts(count: int, trials: int, repeats: int) -> HostsReport:
+def measure_hosts(count: int, workload: Workload, repeats: int) -> HostsReport:
     """Make machines, and measure an `up` on them as they are new (cold) and once more after a `down` (warm)."""
-    python = Path(sys.executable)
-    shared = [Path(sys.prefix), Path(sys.base_prefix), PYTHON.parents[1]]
+    shared = [Path(sys.prefix), Path(sys.base_prefix), workload.python.parents[1]]
     with m.machines(*SPECS[:count], shared=shared) as made, tempfile.TemporaryDirectory(prefix="bench-") as name:
         home = Path(name)
         command = Command(m.make_client_home(home, made))
-        entries = [machine.entry(pythonPath=str(python.parent)) for machine in made]
-        config = write_config(home / "experiment", trials, {"platform": "remote", "machineList": entries})
+        entries = [machine.entry(pythonPath=str(_BIN)) for machine in made]
+        config = write_config(home / "experiment", workload, {"platform": "remote", "machineList": entries})
         first = measure_ray_start(made[0], made[1])
-        cold = _session(command, config, trials, repeats)
+        cold = _session(command, config, workload, repeats)
         second = measure_ray_start(made[0], made[1])
-        warm = _session(command, config, trials, 0)
+        warm = _session(command, config, workload, 0)
     return HostsReport(count, (first, second), cold, warm)
 
 
-def _session(command: Command, config: Path, trials: int, repeats: int) -> Session:
+def _session(command: Command, config: Path, workload: Workload, repeats: int) -> Session:
     bare, ours = [], []
     before = load()
     with command.cluster(config) as (up_s, down):
         for _ in range(repeats):
-            bare.append(run_xargs(trials))
+            bare.append(run_xargs(workload))
             ours.append(command.measure(config))
     return Session(up_s, down[0], before, bare, ours)
 
@@ -99,7 +98,7 @@ def measure_ray_start(head: m.TestMachine, worker: m.TestMachine) -> RayStart:
 
 def _ray_start(machine: m.TestMachine, arguments: str) -> float:
     began = time.monotonic()
-    machine.run(f"{_RAY} start {arguments} --disable-usage-stats < /dev/null > ray-start.log 2>&1")
+    machine.run(f"{_BIN}/ray start {arguments} --disable-usage-stats < /dev/null > ray-start.log 2>&1")
     return time.monotonic() - began
 
 

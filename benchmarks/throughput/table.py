@@ -34,8 +34,17 @@ class Bound:
 def throughput_table(runs: dict[str, Sequence[Measurement]]) -> Iterator[str]:
     """Yield the table of several ways to run the same trials; the first is what the others are compared with."""
     base = next(iter(runs.values()))
-    yield "| the same trials | trials | runs | ms a trial, best | median | of xargs, best | median | whole command, s | load |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+    yield from _head(
+        "the same trials",
+        "trials",
+        "runs",
+        "ms a trial, best",
+        "median",
+        "times xargs, best",
+        "median",
+        "whole command, s",
+        "load",
+    )
     for name, measured in runs.items():
         yield _row(
             name,
@@ -52,8 +61,20 @@ def throughput_table(runs: dict[str, Sequence[Measurement]]) -> Iterator[str]:
 
 def hosts_tables(reports: Sequence[HostsReport]) -> Iterator[str]:
     """Yield the tables of what was measured over test machines."""
-    yield "| machines | up, new machines, s | run, s | ms a trial, best | median | xargs here, best | of xargs, best | down, s | up again, s | down, s | load |"
-    yield "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    yield from _head(
+        "machines",
+        "up, new machines, s",
+        "run, s",
+        "ms a trial, best",
+        "median",
+        "xargs here, best",
+        "times xargs, best",
+        "median",
+        "down, s",
+        "up again, s",
+        "down, s",
+        "load",
+    )
     for report in reports:
         cold, warm = report.cold, report.warm
         yield _row(
@@ -64,14 +85,14 @@ def hosts_tables(reports: Sequence[HostsReport]) -> Iterator[str]:
             f"{median_ms(cold.ours):.1f}",
             f"{best_ms(cold.bare):.1f}",
             f"{best_ms(cold.ours) / best_ms(cold.bare):.2f}",
+            f"{median_ms(cold.ours) / median_ms(cold.bare):.2f}",
             f"{cold.down_s:.1f}",
             f"{warm.up_s:.1f}",
             f"{warm.down_s:.1f}",
             _loads([cold.load, warm.load, *(run.load for run in cold.ours)]),
         )
     yield ""
-    yield "| machines | in this order | s | of the mean of both ray starts | load |"
-    yield "|--:|---|--:|--:|--:|"
+    yield from _head("machines", "in this order", "s", "times the mean of both pairs of ray starts", "load")
     for report in reports:
         base = _ray_start_s(report.ray_starts)
         for before, name, session in zip(
@@ -116,6 +137,11 @@ def _ray_start_s(starts: Sequence[RayStart]) -> float:
 
 def _loads(loads: Sequence[float]) -> str:
     return f"{min(loads):.1f} to {max(loads):.1f}"
+
+
+def _head(*cells: str) -> Iterator[str]:
+    yield _row(*cells)
+    yield _row(*("---" for _ in cells))
 
 
 def _row(*cells: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import sys
+import venv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,17 @@ from typing import Any
 import yaml
 
 CONCURRENCY = 4
-#: The trials' Python: the one below this environment. What environments and shims do at each start costs more than the
-#: trial, and would hide what everybody adds to it.
-PYTHON = Path(sys.executable).resolve()
-_TRIAL = Path(__file__).with_name("trial.py")
+#: The trial code directory.
+CODE = Path(__file__).with_name("trial-code")
 _OTHERS = ("RAY_", "NNI_", "SSH_", "PYTHON")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is to be run: so many trials, in the Python whose executable `python` is."""
+
+    trials: int
+    python: Path
 
 
 @dataclass(frozen=True)
@@ -42,32 +48,35 @@ def read_window(stamps: Iterable[str], trials: int) -> Window:
     return Window(trials, max(end for _, end in spans) - min(start for start, _ in spans))
 
 
-def write_code(folder: Path) -> Path:
-    """Write the trial code directory into `folder` and return it."""
-    code = folder / "code"
-    code.mkdir(parents=True)
-    shutil.copy(_TRIAL, code)
-    return code
-
-
-def write_config(folder: Path, trials: int, service: dict[str, Any]) -> Path:
-    """Write the NNI configuration of the experiment, with its code, into `folder`."""
-    write_code(folder)
+def write_config(folder: Path, workload: Workload, service: dict[str, Any]) -> Path:
+    """Write the NNI configuration of the experiment into `folder`."""
     config = {
         "searchSpace": {
             "x": {"_type": "uniform", "_value": [-5, 5]},
             "y": {"_type": "choice", "_value": [0, 1, 2]},
         },
-        "trialCommand": f"{PYTHON} trial.py",
-        "trialCodeDirectory": "code",
+        "trialCommand": f"{workload.python} trial.py",
+        "trialCodeDirectory": str(CODE),
         "trialConcurrency": CONCURRENCY,
-        "maxTrialNumber": trials,
+        "maxTrialNumber": workload.trials,
         "tuner": {"name": "TPE", "classArgs": {"optimize_mode": "minimize", "seed": 1}},
         "trainingService": service,
     }
+    folder.mkdir(parents=True)
     path = folder / "config.yml"
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return path
+
+
+def own_python() -> Path:
+    """Return the Python below this environment: no shim, and without this environment's start-up code."""
+    return Path(sys.executable).resolve()
+
+
+def make_lean_python(folder: Path) -> Path:
+    """Make an environment with no packages at all: no Python starts sooner."""
+    venv.create(folder, symlinks=True, with_pip=False)
+    return folder / "bin/python3"
 
 
 def draw_parameters(rng: random.Random) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.throughput.bare import trial_environment
 from benchmarks.throughput.measurement import Measurement, load
-from benchmarks.throughput.trials import PYTHON, read_window, write_code
+from benchmarks.throughput.trials import CODE, Workload, read_window
 
 _EXPERIMENT = Path(__file__).with_name("tune_experiment.py")
 
@@ -35,15 +35,15 @@ def tune_python() -> Path:
     return python
 
 
-def run_tune(python: Path, trials: int) -> Measurement:
-    """Run the trials, each the same process in a function trainable that reserves no CPU."""
+def run_tune(python: Path, workload: Workload) -> Measurement:
+    """Run the trials with Ray Tune in `python`, each the same process in a function trainable that reserves no CPU."""
     with tempfile.TemporaryDirectory(prefix="bt-") as name:
         folder = Path(name)
         settings = {
-            "trials": trials,
+            "trials": workload.trials,
             "folder": str(folder),
-            "code": str(write_code(folder)),
-            "python": str(PYTHON),
+            "code": str(CODE),
+            "python": str(workload.python),
             "environment": trial_environment(folder),
         }
         before = load()
@@ -59,4 +59,4 @@ def run_tune(python: Path, trials: int) -> Measurement:
             raise RuntimeError(f"Ray Tune failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
         printed = [file.read_text() for file in folder.glob("trials/*/stdout")]
         wall_s = json.loads(done.stdout.splitlines()[-1])["wall_s"]
-        return Measurement(read_window(printed, trials), wall_s, before)
+        return Measurement(read_window(printed, workload.trials), wall_s, before)

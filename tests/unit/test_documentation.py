@@ -19,7 +19,7 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^(?: {4}|\t)(.*)$|^```.*?^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`]+)`")
 _PATH = re.compile(r"(?<![\w./~$:-])\.?\w[\w.-]*/[\w./-]*")
-_COMMAND = re.compile(r"(?<![\w/.-])ray-nni +([a-z][a-z-]*)([^`\n|]*)")
+_COMMAND = re.compile(r"(?<![\w.-])ray-nni +([a-z][a-z-]*)([^`\n|]*)")
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.cluster.remote.start_node import NODE_MARK
+from ray_remote_nni.guard.ownership import TREE_MARK
 from ray_remote_nni.guard.processes import command_of, environment_of, is_same_process, process_table
 
 #: The guard gives trials 4 s to end.
@@ -61,7 +62,9 @@ def _sweep(directory: Path) -> list[str]:
 
 def _left(directory: Path) -> set[int]:
     table = {pid: process for pid, process in process_table().items() if not process.zombie}
-    marked = {pid for pid in table if environment_of(pid).get(NODE_MARK) == str(directory)}
-    # Ray's Python processes wipe their environment. The guard gave Ray a session of its own, so nobody else is in it.
-    sessions = {table[pid].session for pid in marked}
+    environments = {pid: environment_of(pid) for pid in table}
+    marked = {pid for pid in table if environments[pid].get(NODE_MARK) == str(directory)}
+    # Ray's Python processes wipe their environment. What the guard started has a session of its own, so nobody else is
+    # in it; what a client started there for itself (a feed of records) may share the session of the user's terminal.
+    sessions = {table[pid].session for pid in marked if TREE_MARK in environments[pid]}
     return {pid for pid in table if pid in marked or table[pid].session in sessions}
