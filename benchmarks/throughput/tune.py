@@ -36,7 +36,7 @@ def tune_python() -> Path:
 
 
 def run_tune(python: Path, workload: Workload) -> Measurement:
-    """Run the trials with Ray Tune in `python`, each the same process in a function trainable that reserves no CPU."""
+    """Run the trials with Ray Tune in `python`, each the same process in a function trainable that waits for no CPU."""
     with tempfile.TemporaryDirectory(prefix="bt-") as name:
         folder = Path(name)
         settings = {

@@ -34,7 +34,7 @@ from ray_remote_nni.cluster.plan import (
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states
 from ray_remote_nni.cluster.teardown import stop_forward, stop_machine
-from ray_remote_nni.cluster.together import failure, on_all
+from ray_remote_nni.cluster.together import failure, led, on_all
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import ClusterError, MachineError
 
@@ -164,12 +164,17 @@ async def _start_missing(
         state = replace(known, machines=state.machines)
     else:
         state.save()
-    nodes = [node for node in plan.nodes if machines[node.index] in missing]
-    work = [_start(machines[node.index], node, state, report) for node in nodes]
-    if machines[head] in missing and dependencies.folder is not None:
-        work.append(_bring_dependencies(machines[head], dependencies))
+    starts = {
+        node.index: _start(machines[node.index], node, state, report)
+        for node in plan.nodes
+        if machines[node.index] in missing
+    }
     try:
-        await on_all(work)
+        if running:
+            await on_all(starts.values())
+        else:
+            bringing = _bring_dependencies(machines[head], dependencies)
+            await led(starts.pop(head), [*starts.values(), bringing])
     except BaseException:
         await on_all(_clear(machine, state, report) for machine in missing)
         if not running:
@@ -210,8 +215,7 @@ async def _start(machine: _Machine, node: NodePlan, state: ClusterState, report:
 
 
 async def _bring_dependencies(machine: _Machine, plan: DependencyPlan) -> None:
-    assert plan.folder is not None
-    if plan.folder in machine.facts.installed:
+    if plan.folder is None or plan.folder in machine.facts.installed:
         return
     archive = await pack_dependencies(plan, machine.host, machine.facts)
     await install(machine.connection, machine.facts.python, plan.folder, io.BytesIO(archive))

@@ -27,6 +27,21 @@ async def on_all(work: Iterable[Awaitable[_T]]) -> list[_T]:
     return [result for result in results if not isinstance(result, BaseException)]
 
 
+async def led(leader: Awaitable[None], followers: Iterable[Awaitable[None]]) -> None:
+    """Like `on_all`, where the followers can come to nothing without the leader: when it fails they are cancelled."""
+    leading = asyncio.ensure_future(leader)
+    following = [asyncio.ensure_future(follower) for follower in followers]
+
+    def follow(done: asyncio.Future[None]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            for task in following:
+                task.cancel()
+
+    leading.add_done_callback(follow)
+    await asyncio.wait([leading, *following])
+    await on_all(task for task in [leading, *following] if not task.cancelled())
+
+
 def failure(errors: Sequence[MachineError]) -> ClusterError:
     """Return the error that tells of all of these, a line each."""
     return ClusterError("\n".join(str(error) for error in errors))
