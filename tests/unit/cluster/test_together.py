@@ -29,7 +29,7 @@ async def _all(*works: object) -> None:
 
 def test_when_the_head_fails_nobody_waits_for_those_who_wait_for_it() -> None:
     began = time.monotonic()
-    with pytest.raises(ClusterError, match="^head: no luck\\.$"):
+    with pytest.raises(ClusterError, match=r"^head: no luck\.$"):
         asyncio.run(_led(work(0, "head"), work(30), work(30, "b")))
     assert time.monotonic() - began < 5
 
@@ -41,7 +41,7 @@ def test_a_failed_worker_is_told_of_when_all_others_are_done() -> None:
         await asyncio.sleep(0.05)
         done.append("head")
 
-    with pytest.raises(ClusterError, match="^worker: no luck\\.$"):
+    with pytest.raises(ClusterError, match=r"^worker: no luck\.$"):
         asyncio.run(_led(head(), work(0, "worker")))
     assert done == ["head"]
 
