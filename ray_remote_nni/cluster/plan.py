@@ -240,6 +240,8 @@ def _plan_node(
             "RAY_START_HOOK": "ray_remote_nni.cluster.remote.start_hook.without_client_server",
             "RAY_enable_metrics_collection": "0",
             "DASHBOARD_METRIC_PORT": "-1",
+            # Ray's workers only start trials and wait for them; they must not queue up behind those that run.
+            "RAY_worker_niceness": "0",
             # Trials need a worker each, whatever the number of CPUs: none is started before it is needed.
             "RAY_enable_worker_prestart": "0",
             "RAY_prestart_worker_first_driver": "0",

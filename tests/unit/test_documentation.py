@@ -16,10 +16,10 @@ PACKAGE = ROOT / "ray_remote_nni"
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "configs/README.md", "configs/mnist-pytorch/README.md"]
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_FENCE = re.compile(r"^(?: {4}|\t)(.*)$|^```.*?^```", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^ {4}[^\n]*$|^```.*?^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`]+)`")
 _PATH = re.compile(r"(?<![\w./~$:-])\.?\w[\w.-]*/[\w./-]*")
-_COMMAND = re.compile(r"(?<![\w.-])ray-nni +([a-z][a-z-]*)([^`\n|]*)")
+_COMMAND = re.compile(r"(?<![\w.-])ray-nni +([a-z][a-z-]*)([^\n|]*)")
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 
 
@@ -27,7 +27,7 @@ def code_of(page: str) -> Iterator[str]:
     """Yield what a page shows as code, in blocks and within lines."""
     text = (ROOT / page).read_text(encoding="utf-8")
     yield from (match.group() for match in _FENCE.finditer(text))
-    yield from _SPAN.findall(_FENCE.sub("", text))
+    yield from (" ".join(span.split()) for span in _SPAN.findall(_FENCE.sub("", text)))
 
 
 def paths_in(page: str) -> set[str]:
