@@ -214,6 +214,8 @@ class ExperimentLoop:
             case Cancelled():
                 self._store.requeue_trial(trial.trial_id, "stopped", "the experiment was stopped")
             case Lost():
+                if node is not None:
+                    self._placement.distrust(node)
                 self._retry(trial, end)
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
