@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import typer
@@ -49,6 +50,7 @@ def machine_rows() -> Callable[[str, str], None]:
     return report
 
 
+@cache
 def ask_secret(prompt: str) -> str:
-    """Ask for a password at the terminal; nothing is shown."""
+    """Ask for a password at the terminal, once in the life of a command; nothing is shown."""
     return str(typer.prompt(prompt, hide_input=True, err=True))

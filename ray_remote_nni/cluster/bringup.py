@@ -15,7 +15,6 @@ from ray_remote_nni.cluster.dependencies import (
     available_here,
     pack_dependencies,
     plan_dependencies,
-    wanted_requirements,
 )
 from ray_remote_nni.cluster.facts import MachineFacts, Question, read_facts
 from ray_remote_nni.cluster.forward import PREFERRED_PORT, start_forward
@@ -93,7 +92,7 @@ def _question(request: ClusterRequest, index: int, name: str) -> Question:
     return Question(
         cluster=name,
         node=str(index),
-        distributions=("ray", *wanted_requirements()),
+        distributions=("ray", *available_here()),
         ports=PORTS_PER_NODE,
         first_port=first,
         last_port=last,
@@ -149,7 +148,7 @@ async def _start_missing(
     if known is not None:
         # Leftovers of a node that died, or of an `up` or `down` that was cut short.
         await on_all(_clear(machine, known, report) for machine in missing)
-    dependencies = plan_dependencies(wanted_requirements(), available_here(list(wanted_requirements())), facts[head])
+    dependencies = plan_dependencies(available_here(), facts[head])
     plan = plan_cluster(
         name,
         settings,

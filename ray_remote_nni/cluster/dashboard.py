@@ -45,7 +45,7 @@ class Dashboard:
             except _Refused as error:
                 starting = error.status == 500 and "agent" in error.text.lower()
                 if not starting or time.monotonic() > deadline:
-                    raise ClusterError(f"Ray did not take the job: {error.text.strip().splitlines()[-1]}") from error
+                    raise ClusterError(f"Ray did not take the job: {error.text.splitlines()[-1]}") from error
             await asyncio.sleep(0.2)
 
     async def job(self, job_id: str) -> dict[str, Any]:
@@ -53,7 +53,9 @@ class Dashboard:
         try:
             known: dict[str, Any] = await self._call("GET", f"/api/jobs/{job_id}")
         except _Refused as error:
-            raise JobUnknown(f"Ray does not know the job {job_id}: {error.text.strip()}") from error
+            if error.status == 404:
+                raise JobUnknown(f"Ray does not know the job {job_id}.") from error
+            raise ClusterError(f"Ray's dashboard does not tell of the job {job_id}: {error.text}") from error
         return known
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -80,5 +82,5 @@ class Dashboard:
 class _Refused(Exception):
     def __init__(self, status: int, text: str) -> None:
         self.status = status
-        self.text = text or f"HTTP status {status}"
+        self.text = text.strip() or f"HTTP status {status}"
         super().__init__(self.text)

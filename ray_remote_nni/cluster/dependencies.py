@@ -36,6 +36,11 @@ class Available:
     pure: bool
     requires_python: str
     tags: tuple[str, ...]
+    requires: tuple[Requirement, ...] = ()
+
+    def needs(self, name: str) -> bool:
+        """Tell whether it requires the distribution of this name."""
+        return any(canonicalize_name(requirement.name) == name for requirement in self.requires)
 
 
 @dataclass(frozen=True)
@@ -47,52 +52,37 @@ class DependencyPlan:
     folder: str | None
 
 
-def wanted_requirements() -> dict[str, list[Requirement]]:
-    """Return, for each distribution in the closure of ROOTS, all that is required of it, as installed here."""
-    wanted: dict[str, list[Requirement]] = {}
-    waiting = [Requirement(root) for root in ROOTS]
+def available_here() -> dict[str, Available]:
+    """Describe the distributions in the closure of ROOTS, as they are installed here."""
+    found: dict[str, Available] = {}
+    waiting = [Requirement(root).name for root in ROOTS]
     while waiting:
-        requirement = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        known = name in wanted
-        wanted.setdefault(name, []).append(requirement)
-        if not known:
-            for text in metadata.requires(name) or []:
-                below = Requirement(text)
-                if below.marker is None or below.marker.evaluate({"extra": ""}):
-                    waiting.append(below)
-    return wanted
-
-
-def available_here(names: Sequence[str]) -> dict[str, Available]:
-    """Describe distributions of this environment."""
-    found = {}
-    for name in names:
-        distribution = metadata.distribution(name)
-        lines = (distribution.read_text("WHEEL") or "").splitlines()
-        found[name] = Available(
-            name=name,
-            version=distribution.version,
-            pure="Root-Is-Purelib: true" in lines,
-            requires_python=distribution.metadata["Requires-Python"] or "",
-            tags=tuple(line.removeprefix("Tag: ") for line in lines if line.startswith("Tag: ")),
-        )
+        name = canonicalize_name(waiting.pop())
+        if name not in found:
+            found[name] = _describe(name)
+            waiting += [requirement.name for requirement in found[name].requires]
     return found
 
 
-def plan_dependencies(
-    wanted: Mapping[str, Sequence[Requirement]], here: Mapping[str, Available], head: MachineFacts
-) -> DependencyPlan:
-    """Decide, for each wanted distribution that the head lacks, whether to copy or to download it."""
+def _describe(name: str) -> Available:
+    distribution = metadata.distribution(name)
+    lines = (distribution.read_text("WHEEL") or "").splitlines()
+    requires = [Requirement(text) for text in distribution.requires or []]
+    return Available(
+        name=name,
+        version=distribution.version,
+        pure="Root-Is-Purelib: true" in lines,
+        requires_python=distribution.metadata["Requires-Python"] or "",
+        tags=tuple(line.removeprefix("Tag: ") for line in lines if line.startswith("Tag: ")),
+        requires=tuple(r for r in requires if r.marker is None or r.marker.evaluate({"extra": ""})),
+    )
+
+
+def plan_dependencies(here: Mapping[str, Available], head: MachineFacts) -> DependencyPlan:
+    """Decide, for each distribution that the head lacks, whether to copy or to download it."""
     version = ".".join(map(str, head.python_version))
     copied, downloaded = [], []
-    for name, requirements in sorted(wanted.items()):
-        specifiers = SpecifierSet()
-        for requirement in requirements:
-            specifiers &= requirement.specifier
-        present = head.distributions.get(name)
-        if present is not None and specifiers.contains(present, prereleases=True):
-            continue
+    for name, specifiers in sorted(_missing(here, head).items()):
         ours = here[name]
         if SpecifierSet(ours.requires_python).contains(version) and (ours.pure or _fits(ours.tags, head)):
             copied.append(name)
@@ -105,12 +95,39 @@ def plan_dependencies(
     return DependencyPlan(tuple(copied), tuple(downloaded), f"head-{digest}")
 
 
+def _missing(here: Mapping[str, Available], head: MachineFacts) -> dict[str, SpecifierSet]:
+    """Return what must be brought to the head, and what is required of each.
+
+    What the head has goes with what else it has, whatever ours would require. Only a compiled distribution is brought
+    as well when what it was compiled against is: an old scipy does not work with a new numpy.
+    """
+    specifiers: dict[str, SpecifierSet] = {}
+    missing: set[str] = set()
+    waiting = [Requirement(root) for root in ROOTS]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        specifiers[name] = specifiers.get(name, SpecifierSet()) & requirement.specifier
+        present = head.distributions.get(name)
+        brought: list[str] = (
+            [name] if present is None or not specifiers[name].contains(present, prereleases=True) else []
+        )
+        while brought:
+            one = brought.pop()
+            if one not in missing:
+                missing.add(one)
+                waiting += here[one].requires
+                brought += [other for other in here if not here[other].pure and here[other].needs(one)]
+    return {name: specifiers.get(name, SpecifierSet()) for name in missing}
+
+
 def _python_tag(head: MachineFacts) -> str:
     return f"cp{head.python_version[0]}{head.python_version[1]}"
 
 
 def _fits(tags: Sequence[str], head: MachineFacts) -> bool:
-    accepted = set(manylinux_platforms(head))
+    # Not linux_x86_64: what conda or a compiler on this machine made may need libraries that are only here.
+    accepted = {platform for platform in manylinux_platforms(head) if platform.startswith("manylinux")}
     for tag in tags:
         interpreter, abi, platform = tag.split("-")
         if interpreter == _python_tag(head) == abi and platform in accepted:

@@ -83,10 +83,12 @@ async def read_facts(
             f"there is neither python3 nor python in {where}.",
             "Set `pythonPath` to the folder of a Python 3.10 to 3.13 that has ray[default].",
         )
+    lines = answer.splitlines()
     try:
-        return MachineFacts.parse(answer.splitlines()[-1])
+        # Python may have something to say of its own, before or after.
+        return MachineFacts.parse([line for line in lines if line.startswith("{")][-1])
     except (ValueError, IndexError, TypeError) as error:
-        last = answer.splitlines()[-1] if answer else "nothing"
+        last = lines[-1] if lines else "nothing"
         raise MachineError(transport.host, f"its Python did not answer as one: {last}.") from error
 
 
@@ -106,7 +108,8 @@ def facts_script(question: Question, python_path: str | None, python: str | None
         "done\n"
         f'if [ -z "$found" ]; then echo "{_NO_PYTHON}"; exit 0; fi\n'
         "\"$found\" -E - <<'END OF FACTS' 2>&1\n"
-        f"{source}\nprint(json.dumps(main({vars(question)!r}, None)))\nEND OF FACTS"
+        # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.
+        f"import sys\nsys.path.pop(0)\n{source}\nprint(json.dumps(main({vars(question)!r}, None)))\nEND OF FACTS"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -32,7 +33,11 @@ def pack(prefix: str, files: Iterable[tuple[str, Path]]) -> tuple[str, bytes]:
     """Pack files under the given names; return PREFIX-DIGEST and the archive, both the same for the same content."""
     digest = hashlib.sha256()
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
+    with (
+        # The time of packing would be in it otherwise.
+        gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=1, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w|") as archive,
+    ):
         for name, file in files:
             content = file.read_bytes()
             digest.update(f"{name}\0{len(content)}\0".encode())
@@ -46,4 +51,6 @@ def pack(prefix: str, files: Iterable[tuple[str, Path]]) -> tuple[str, bytes]:
 
 async def install(transport: Transport, python: str, name: str, archive: IO[bytes], kind: str = "lib") -> None:
     """Unpack an archive into ~/.ray-nni/KIND/NAME on a machine, whole or not at all; KIND is lib or code."""
-    await call_python(transport, python, _INSTALL, {"kind": kind, "name": name}, archive)
+    size = archive.seek(0, io.SEEK_END)
+    archive.seek(0)
+    await call_python(transport, python, _INSTALL, {"kind": kind, "name": name, "size": size}, archive)

@@ -26,7 +26,9 @@ async def run_module(
     It neither sees nor touches the user's Python packages. With `mark`, its process bears the mark of the node in that
     folder.
     """
-    code = f"import sys; sys.path.insert(0, sys.argv.pop(1)); from {module} import main; sys.exit(main())"
+    # The line break ends whatever a login shell printed before. Our folder takes the place of the one that Python is
+    # started in, which may hold a random.py of the user's.
+    code = f"import sys; print(flush=True); sys.path[0] = sys.argv.pop(1); from {module} import main; sys.exit(main())"
     marking = f"env {quote(f'{NODE_MARK}={mark}')} " if mark else ""
     words = " ".join(quote(word) for word in (python, "-S", "-E", "-c", code, library, *arguments))
     async with transport.run(f"exec {marking}{words}") as stream:
@@ -40,10 +42,18 @@ async def answers(stream: Stream, question: dict[str, Any]) -> tuple[list[dict[s
     """
     await stream.write(json.dumps(question).encode())
     stream.write_eof()
-    found = [json.loads(line) async for line in stream.lines() if line.startswith(b"{")]
+    found = [answer async for line in stream.lines() if (answer := _json_object(line)) is not None]
     _, errors = await stream.wait()
     said = errors.decode(errors="replace").strip().splitlines()
     return found, said[-1] if said else ""
+
+
+def _json_object(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 async def ask_module(

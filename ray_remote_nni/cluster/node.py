@@ -6,7 +6,7 @@ import asyncio
 
 from ray_remote_nni.cluster.module import answers, ask_module, run_module
 from ray_remote_nni.cluster.plan import NodePlan
-from ray_remote_nni.cluster.transport import Transport, run_shell
+from ray_remote_nni.cluster.transport import Transport, quote, run_shell
 from ray_remote_nni.errors import MachineError
 
 START_TIMEOUT_S = 90.0
@@ -52,7 +52,7 @@ async def stop_node(transport: Transport, python: str, library: str, directory: 
 
 async def _last_words(transport: Transport, node: NodePlan) -> str:
     """Return what Ray said last when it could not start, for a person to read."""
-    text = await run_shell(transport, f"tail -n 40 '{node.directory}/daemons.log'")
+    text = await run_shell(transport, f"tail -n 40 {quote(f'{node.directory}/daemons.log')}")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "Error" in line or "error" in line]
     return f"Its last words: {(errors or lines or ['none'])[-1]}"
@@ -60,6 +60,7 @@ async def _last_words(transport: Transport, node: NodePlan) -> str:
 
 async def node_runs(transport: Transport, directory: str) -> bool:
     """Tell whether the guard of the node in this folder runs."""
-    script = f"""pid=$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' '{directory}/guard.json' 2>/dev/null)
+    identity = quote(f"{directory}/guard.json")
+    script = f"""pid=$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' {identity} 2>/dev/null)
 [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && echo runs"""
     return "runs" in await run_shell(transport, script)

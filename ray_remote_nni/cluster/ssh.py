@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
+from ray_remote_nni.cluster.host_keys import explain_host_key, host_identity, record_new_host_key
 from ray_remote_nni.errors import MachineError
 
 CONNECT_TIMEOUT_S = 15
@@ -45,23 +47,17 @@ class SshTransport:
     @asynccontextmanager
     async def run(self, command: str) -> AsyncIterator[_SshStream]:
         """Run a command through the login shell of the machine."""
-        try:
+        with _losses(self.host):
             process = await self._connection.create_process(command, encoding=None)
-        except _LOST as error:
-            raise self._lost(error) from error
         try:
-            yield _SshStream(process)
-        except _LOST as error:
-            raise self._lost(error) from error
+            yield _SshStream(self.host, process)
         finally:
             process.close()
 
     async def forward(self, port: int) -> int:
         """Return a loopback port here that leads to a loopback port there, until the connection ends."""
-        try:
+        with _losses(self.host):
             listener = await self._connection.forward_local_port("127.0.0.1", 0, "127.0.0.1", port)
-        except _LOST as error:
-            raise self._lost(error) from error
         return listener.get_port()
 
     async def forward_from(self, local_port: int, port: int) -> None:
@@ -77,46 +73,68 @@ class SshTransport:
         self._connection.close()
         await self._connection.wait_closed()
 
-    def _lost(self, error: BaseException) -> MachineError:
-        return MachineError(self.host, f"the connection was lost ({error or type(error).__name__}).")
+
+@contextmanager
+def _losses(host: str) -> Iterator[None]:
+    """Around what talks to the machine, and nothing else: any error in there means that it is not reached any more."""
+    try:
+        yield
+    except _LOST as error:
+        raise MachineError(host, f"the connection was lost ({error or type(error).__name__}).") from error
 
 
 class _SshStream:
-    def __init__(self, process: asyncssh.SSHClientProcess[bytes]) -> None:
+    def __init__(self, host: str, process: asyncssh.SSHClientProcess[bytes]) -> None:
+        self._host = host
         self._process = process
         self._errors = asyncio.ensure_future(process.stderr.read())
+        # Whoever learns of a lost connection otherwise does not wait for the end; asyncio would complain of that.
+        self._errors.add_done_callback(lambda errors: errors.cancelled() or errors.exception())
 
     async def write(self, data: bytes) -> None:
-        try:
-            for start in range(0, len(data), 2**18):
-                self._process.stdin.write(data[start : start + 2**18])
-                await self._process.stdin.drain()
-        except BrokenPipeError:
-            pass  # the command ended before it read all; its exit code and its words tell why
+        with _losses(self._host):
+            try:
+                for start in range(0, len(data), 2**18):
+                    self._process.stdin.write(data[start : start + 2**18])
+                    await self._process.stdin.drain()
+            except BrokenPipeError:
+                pass  # the command ended before it read all; its exit code and its words tell why
 
     def write_eof(self) -> None:
-        self._process.stdin.write_eof()
+        with _losses(self._host):
+            self._process.stdin.write_eof()
 
     async def lines(self) -> AsyncIterator[bytes]:
-        async for line in self._process.stdout:
-            yield line
+        # asyncssh's own lines end at 2 MiB.
+        rest: list[bytes] = []
+        while part := await self.read(2**18):
+            *whole, last = part.split(b"\n")
+            for line in whole:
+                yield b"".join([*rest, line, b"\n"])
+                rest = []
+            rest.append(last)
+        if last := b"".join(rest):
+            yield last
 
     async def read(self, size: int) -> bytes:
-        return await self._process.stdout.read(size)
+        with _losses(self._host):
+            return await self._process.stdout.read(size)
 
     async def wait(self) -> tuple[int, bytes]:
-        errors = await self._errors
-        completed = await self._process.wait()
+        with _losses(self._host):
+            errors = await self._errors
+            completed = await self._process.wait()
         code = completed.returncode
         return (255 if code is None else code), errors
 
 
 async def connect(login: Login) -> SshTransport:
     """Log in; raise MachineError with cause and remedy where that fails."""
-    if login.accept_new_host_key:
-        await _record_new_host_key(login)
     try:
-        connection = await asyncssh.connect(login.host, **_options(login))
+        if login.accept_new_host_key:
+            await record_new_host_key(login.host, login.port)
+        options = _options(login) | {"known_hosts": host_identity(login.host, login.port).known_hosts}
+        connection = await asyncssh.connect(login.host, **options)
     except Exception as error:
         raise await _explain(login, error) from error
     return SshTransport(login.host, connection)
@@ -153,7 +171,7 @@ async def _explain(login: Login, error: Exception) -> MachineError:
     where = f"{host} port {login.port or 22}"
     match error:
         case asyncssh.HostKeyNotVerifiable():
-            return await _explain_host_key(login)
+            return await explain_host_key(login.host, login.port)
         case asyncssh.PermissionDenied():
             how = "the password" if login.password is not None else f"the key {login.key_file or 'of ~/.ssh'}"
             remedy = (
@@ -163,7 +181,14 @@ async def _explain(login: Login, error: Exception) -> MachineError:
             )
             user = f" for user {login.user}" if login.user else ""
             return MachineError(host, f"the login failed: the machine does not accept {how}{user}.", remedy)
+        case asyncssh.KeyExchangeFailed() if "host key" in str(error):
+            # There is none of a type that is recorded for it.
+            return await explain_host_key(login.host, login.port)
         case asyncssh.KeyEncryptionError():
+            return MachineError(
+                host, f"the key {login.key_file} needs another passphrase: {error}.", "Set `sshPassphrase` (or `ask`)."
+            )
+        case asyncssh.KeyImportError() if "assphrase" in str(error) or "decrypt" in str(error):
             return MachineError(
                 host, f"the key {login.key_file} needs another passphrase.", "Set `sshPassphrase` (or `ask`)."
             )
@@ -173,7 +198,7 @@ async def _explain(login: Login, error: Exception) -> MachineError:
             )
         case socket.gaierror():
             return MachineError(host, "its name does not resolve.", "Check `host`, or write the address in its stead.")
-        case TimeoutError():
+        case TimeoutError() | asyncio.TimeoutError():  # two classes in Python 3.10
             return MachineError(
                 host,
                 f"no answer from {where} within {CONNECT_TIMEOUT_S} s.",
@@ -188,66 +213,9 @@ async def _explain(login: Login, error: Exception) -> MachineError:
                 host, f"the key {login.key_file} cannot be read: {error.strerror}.", "Check `sshKeyFile`."
             )
         case OSError():
-            return MachineError(
-                host, f"{where} cannot be reached: {error.strerror or error}.", "Is the machine on, and the network?"
-            )
+            # asyncio puts the address in the place of the system's words.
+            why = os.strerror(error.errno) if error.errno else error
+            return MachineError(host, f"{where} cannot be reached: {why}.", "Is the machine on, and the network?")
         case asyncssh.Error():
             return MachineError(host, f"SSH failed: {error}.", f"See what `ssh -v {host}` says.")
     return MachineError(host, f"SSH failed: {type(error).__name__}: {error}.")
-
-
-async def _offered_host_key(login: Login) -> asyncssh.SSHKey | None:
-    asking = asyncssh.get_server_host_key(login.host, () if login.port is None else login.port)
-    return await asyncio.wait_for(asking, CONNECT_TIMEOUT_S)
-
-
-def _known_name(login: Login) -> str:
-    return login.host if login.port in (None, 22) else f"[{login.host}]:{login.port}"
-
-
-def _recorded_host_keys(login: Login) -> list[asyncssh.SSHKey]:
-    files = [Path.home() / ".ssh/known_hosts", Path("/etc/ssh/ssh_known_hosts")]
-    present = [str(file) for file in files if file.exists()]
-    if not present:
-        return []
-    found = asyncssh.match_known_hosts(asyncssh.read_known_hosts(present), login.host, "", login.port or 22)
-    return list(found[0])
-
-
-async def _explain_host_key(login: Login) -> MachineError:
-    try:
-        offered = await _offered_host_key(login)
-    except (OSError, asyncssh.Error):
-        offered = None
-    fingerprint = offered.get_fingerprint() if offered is not None else "(not shown)"
-    port = "" if login.port in (None, 22) else f"-p {login.port} "
-    if _recorded_host_keys(login):
-        return MachineError(
-            login.host,
-            f"its host key {fingerprint} is not the one recorded for {_known_name(login)}: "
-            "somebody may be listening in, or the machine was installed anew.",
-            f"If you know why it changed: ssh-keygen -R '{_known_name(login)}', then log in with ssh once.",
-        )
-    return MachineError(
-        login.host,
-        f"its host key {fingerprint} is not known here.",
-        f"Compare it with the machine's own, then: ssh-keyscan {port}{login.host} >> ~/.ssh/known_hosts, "
-        "or pass --accept-new-host-keys.",
-    )
-
-
-async def _record_new_host_key(login: Login) -> None:
-    """Add the machine's host key to known_hosts if none is recorded for it; a changed key is never accepted."""
-    if _recorded_host_keys(login):
-        return
-    try:
-        offered = await _offered_host_key(login)
-    except (OSError, asyncssh.Error) as error:
-        raise await _explain(login, error) from error
-    if offered is None:
-        return
-    file = Path.home() / ".ssh/known_hosts"
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    line = f"{_known_name(login)} {offered.export_public_key().decode().strip()}\n"
-    with file.open("a", encoding="utf-8") as known_hosts:
-        known_hosts.write(line)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.guard.processes import is_same_process
 from ray_remote_nni.paths import clusters_folder
 
@@ -99,7 +100,7 @@ def state_file(name: str) -> Path:
 def load_state(name: str) -> ClusterState | None:
     """Return a cluster's state; None where there is no such cluster."""
     try:
-        return _parse(json.loads(state_file(name).read_text(encoding="utf-8")))
+        return _read(state_file(name))
     except FileNotFoundError:
         return None
 
@@ -110,8 +111,18 @@ def all_states() -> list[ClusterState]:
     for file in clusters_folder().glob("*.json"):
         # A cluster that another command is taking down may vanish meanwhile.
         with contextlib.suppress(FileNotFoundError):
-            found.append(_parse(json.loads(file.read_text(encoding="utf-8"))))
+            found.append(_read(file))
     return sorted(found, key=lambda state: state.created, reverse=True)
+
+
+def _read(file: Path) -> ClusterState:
+    try:
+        return _parse(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ClusterError(
+            f"{file} is damaged: {type(error).__name__}: {error}. Remove it; what runs of that cluster must then be "
+            "stopped on its machines."
+        ) from error
 
 
 def _parse(known: dict[str, Any]) -> ClusterState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -48,10 +49,11 @@ class Transport(Protocol):
 
 
 def quote(argument: str) -> str:
-    """Quote an argument so that sh, bash, zsh, fish and csh all read it as one word."""
-    if "'" in argument or "\n" in argument:
-        raise ValueError(f"{argument!r} holds a quotation mark or a line break")
-    return f"'{argument}'"
+    """Quote an argument so that sh, bash, zsh, fish and csh all read it as one word; csh has none with a line break."""
+    if "\n" in argument:
+        raise ValueError(f"{argument!r} holds a line break")
+    # Between quotes fish reads \\' and \\\\, and csh expands !, so all of these stand outside.
+    return "'" + re.sub(r"['\\!]", lambda special: f"'\\{special[0]}'", argument) + "'"
 
 
 async def run_shell(transport: Transport, script: str) -> str:
@@ -93,7 +95,8 @@ async def call_python(
         f"print('\\n{mark}' + json.dumps(result), flush=True)\n"
     )
     encoded = source.encode()
-    loader = "import sys; r = sys.stdin.buffer; exec(r.read(int(r.readline())))"
+    # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.
+    loader = "import sys; sys.path.pop(0); r = sys.stdin.buffer; exec(r.read(int(r.readline())))"
     async with transport.run(f"exec {quote(python)} -E -c {quote(loader)}") as stream:
         await stream.write(f"{len(encoded)}\n".encode() + encoded)
         while part := data.read(2**18):

@@ -46,6 +46,9 @@ async def _fetch(access: ClusterAccess, node: MachineState, experiment_id: str, 
             parts = []
             while part := await remote.read(_CHUNK_BYTES):
                 parts.append(part)
+            code, _ = await remote.wait()
+        if code != 0:
+            raise NotFound(f"There is no output of trial {trial_id} on {node.host}: {file} cannot be read.")
         return b"".join(parts).partition(_MARK)[2]
     finally:
         await connection.close()

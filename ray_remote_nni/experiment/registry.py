@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ray_remote_nni.errors import NotFound
+from ray_remote_nni.errors import NotFound, RayNniError
 from ray_remote_nni.paths import experiments_folder
 from ray_remote_nni.records.schema import RECORDS_FILE
 
@@ -44,7 +44,10 @@ class ExperimentEntry:
         """Write the entry, whole or not at all."""
         file = _file(self.experiment_id)
         part = file.with_suffix(".part")
-        part.write_text(json.dumps(dataclasses.asdict(self), indent=1), encoding="utf-8")
+        with part.open("w", encoding="utf-8") as writing:
+            json.dump(dataclasses.asdict(self), writing, indent=1)
+            writing.flush()
+            os.fsync(writing.fileno())
         os.replace(part, file)
 
 
@@ -73,4 +76,9 @@ def _file(experiment_id: str) -> Path:
 
 
 def _read(file: Path) -> ExperimentEntry:
-    return ExperimentEntry(**json.loads(file.read_text(encoding="utf-8")))
+    try:
+        return ExperimentEntry(**json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise RayNniError(
+            f"{file} is damaged: {error}. Remove it; the experiment's results are where they were."
+        ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray_remote_nni.cluster.node import node_runs
@@ -19,12 +19,18 @@ from ray_remote_nni.records.shapes import experiment_json
 
 async def refresh(entry: ExperimentEntry, ask: Callable[[str], str]) -> str | None:
     """Bring an experiment's mirror up to date where its cluster is up; return why that could not be done."""
-    state = cluster_named(entry.cluster)
+    return await _refresh(entry.cluster, [entry], ask)
+
+
+async def _refresh(cluster: str, entries: Sequence[ExperimentEntry], ask: Callable[[str], str]) -> str | None:
+    """Do so for several experiments of one cluster, through one connection: sshd refuses too many at once."""
+    state = cluster_named(cluster)
     if state is None:
         return None
     try:
         async with access_cluster(state, ask).head() as head:
-            await catch_up(entry, head)
+            for entry in entries:
+                await catch_up(entry, head)
     except RayNniError as error:
         return str(error)
     return None
@@ -43,7 +49,10 @@ def cluster_of(entry: ExperimentEntry, or_else: Callable[[], ClusterState] | Non
 async def status_json(ask: Callable[[str], str]) -> dict[str, Any]:
     """Return {"clusters": [...], "experiments": [...]}, asked for on all machines at once."""
     entries = all_experiments()
-    await asyncio.gather(*(refresh(entry, ask) for entry in entries))
+    by_cluster: dict[str, list[ExperimentEntry]] = {}
+    for entry in entries:
+        by_cluster.setdefault(entry.cluster, []).append(entry)
+    await asyncio.gather(*(_refresh(cluster, group, ask) for cluster, group in by_cluster.items()))
     experiments = []
     running: Counter[str] = Counter()
     for entry in entries:

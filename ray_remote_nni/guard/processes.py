@@ -24,17 +24,18 @@ class Process:
 def read_process(pid: int) -> Process | None:
     """Return the process, or None where there is none (any more)."""
     try:
-        stat = (PROC / str(pid) / "stat").read_text()
-    except (OSError, UnicodeDecodeError):
+        stat = (PROC / str(pid) / "stat").read_bytes()
+    except OSError:
         return None
-    # The second field, the command's name in parentheses, may itself hold spaces and parentheses.
-    fields = stat[stat.rindex(")") + 2 :].split()
+    # The second field, the command's name in parentheses, may itself hold spaces and parentheses, and where the kernel
+    # cut a long one it may end within a character.
+    fields = stat[stat.rindex(b")") + 2 :].split()
     return Process(
         pid=pid,
         parent=int(fields[1]),
         session=int(fields[3]),
         start_ticks=int(fields[19]),
-        zombie=fields[0] in "ZX",
+        zombie=fields[0] in (b"Z", b"X"),
     )
 
 
@@ -85,7 +86,7 @@ def environment_of(pid: int) -> dict[str, str]:
 def name_of(pid: int) -> str:
     """Return a process's short name, as the kernel knows it; empty where there is no such process."""
     try:
-        return (PROC / str(pid) / "comm").read_text().strip()
+        return (PROC / str(pid) / "comm").read_bytes().decode(errors="replace").strip()
     except OSError:
         return ""
 

@@ -28,6 +28,8 @@ def trial_environment(
     output alone.
     """
     environment = {name: value for name, value in inherited.items() if name not in _LOGIN_TRACES}
+    # A PATH or PYTHONPATH of the configuration's own is added to like the machine's.
+    environment |= spec.environment
     if python_path is not None:
         environment["PATH"] = ":".join(
             filter(None, (python_path, environment.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
@@ -47,7 +49,8 @@ def trial_environment(
     }
     if visible_gpus is not None:
         environment["CUDA_VISIBLE_DEVICES"] = visible_gpus
-    return {**environment, **spec.environment}
+    own = {name: value for name, value in spec.environment.items() if name not in ("PATH", "PYTHONPATH")}
+    return {**environment, **own}
 
 
 def visible_gpus(gpu_number: int | None, assigned: tuple[int, ...], offered: tuple[int, ...]) -> str | None:

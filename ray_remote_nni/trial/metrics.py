@@ -29,26 +29,32 @@ class MetricReader:
         self._offset = 0
         self._rest = b""
 
-    def read(self) -> list[Reported]:
-        """Return the metrics that are complete now, in order."""
+    def read(self, *, last: bool = False) -> list[Reported]:
+        """Return the metrics that are complete now, in order.
+
+        `last`: nothing more is written, so a record that was cut off stands in the way of no other any longer.
+        """
+        self._rest += self._added()
+        return self._take(last) if self._rest else []
+
+    def _added(self) -> bytes:
         try:
             if self._file.stat().st_size == self._offset:
-                return []
+                return b""
             with self._file.open("rb") as reading:
                 reading.seek(self._offset)
                 added = reading.read()
-        except FileNotFoundError:
-            return []
+        except OSError:
+            return b""  # it is not there yet, or the trial made something else of it
         self._offset += len(added)
-        self._rest += added
-        return self._take()
+        return added
 
-    def _take(self) -> list[Reported]:
+    def _take(self, last: bool) -> list[Reported]:
         found = []
         position = 0
         while header := _HEADER.search(self._rest, position):
             end = header.end() + int(header[1])
-            if end > len(self._rest):
+            if end > len(self._rest) and not last:
                 break
             metric = _parse(self._rest[header.end() : end])
             if metric is not None:
@@ -73,7 +79,7 @@ def _parse(record: bytes) -> Reported | None:
             value=json.loads(value) if isinstance(value, str) else value,
             time=time.time(),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -87,7 +87,7 @@ def _follow(process: GuardedProcess, workspace: Workspace, started: Started) -> 
     batch: list[TrialEvent] = [started]
     while True:
         ended = process.wait(_BATCH_S)
-        batch += reader.read()
+        batch += reader.read(last=ended is not None)
         if ended is not None:
             break
         if batch:

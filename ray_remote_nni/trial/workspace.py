@@ -81,6 +81,6 @@ def last_lines(file: Path, lines: int = 10, most_bytes: int = 4096) -> str:
             size = reading.seek(0, 2)
             reading.seek(max(0, size - most_bytes))
             text = reading.read().decode(errors="replace")
-    except FileNotFoundError:
+    except OSError:
         return ""
     return "\n".join(text.rstrip().splitlines()[-lines:])

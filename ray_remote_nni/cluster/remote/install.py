@@ -10,7 +10,7 @@ from typing import IO, Any
 
 
 def main(arguments: dict[str, Any], stream: IO[bytes]) -> str:
-    """Unpack the tar archive on `stream` into ~/.ray-nni/KIND/NAME; return the folder's path."""
+    """Unpack the tar archive of SIZE bytes on `stream` into ~/.ray-nni/KIND/NAME; return the folder's path."""
     root = os.path.join(os.path.expanduser("~"), ".ray-nni")
     os.makedirs(root, mode=0o700, exist_ok=True)
     os.chmod(root, 0o700)
@@ -20,10 +20,15 @@ def main(arguments: dict[str, Any], stream: IO[bytes]) -> str:
     part = f"{target}.part-{secrets.token_hex(4)}"
     os.makedirs(part, mode=0o700)
     try:
-        with tarfile.open(fileobj=stream, mode="r|*") as archive:
+        counted: Any = _Counted(stream)
+        with tarfile.open(fileobj=counted, mode="r|*") as archive:
             if hasattr(tarfile, "tar_filter"):
                 archive.extraction_filter = tarfile.tar_filter
             archive.extractall(part)
+        # To tarfile an archive that was cut off between two files, or in a header, is a shorter archive.
+        counted.read_all()
+        if counted.size != arguments["size"]:
+            raise EOFError(f"of {arguments['size']} bytes only {counted.size} arrived")
         os.rename(part, target)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
@@ -31,3 +36,20 @@ def main(arguments: dict[str, Any], stream: IO[bytes]) -> str:
         if not os.path.isdir(target):
             raise
     return target
+
+
+class _Counted:
+    """A stream that knows how much was read from it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._stream.read(size)
+        self.size += len(part)
+        return part
+
+    def read_all(self) -> None:
+        while self.read(2**16):
+            pass
