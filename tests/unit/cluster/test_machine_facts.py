@@ -1,0 +1,277 @@
+"""What a machine says of itself: the questions asked for real, and the answers read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from machine_values import GOOD
+from shells import SHELLS, set_login_shell
+from ssh_machine import SshMachine
+
+from ray_remote_nni.cluster.facts import MachineFacts, Question, expand_home, read_facts
+from ray_remote_nni.cluster.local import LocalTransport
+from ray_remote_nni.cluster.remote import facts as remote
+from ray_remote_nni.cluster.ssh import connect
+from ray_remote_nni.errors import MachineError
+from ray_remote_nni.guard.processes import read_process
+
+QUESTION = Question("abc123", "0", ("pytest", "no-such-distribution"), ports=3, first_port=20000, last_port=20999)
+BIN = str(Path(sys.executable).parent)
+
+
+def read_here(python_path: str | None = None, python: str | None = None) -> MachineFacts:
+    return asyncio.run(read_facts(LocalTransport(), QUESTION, python_path=python_path, python=python))
+
+
+def read_over_ssh(machine: SshMachine, known_hosts: Path, python_path: str | None = BIN) -> MachineFacts:
+    async def up() -> MachineFacts:
+        async with machine.running():
+            known_hosts.write_text(machine.known_hosts_line())
+            transport = await connect(machine.login())
+            try:
+                return await read_facts(transport, QUESTION, python_path=python_path)
+            finally:
+                await transport.close()
+
+    return asyncio.run(up())
+
+
+def ask(**changes: Any) -> dict[str, Any]:
+    """The questions, asked in this process."""
+    answer: dict[str, Any] = remote.main({**vars(QUESTION), **changes}, None)
+    return answer
+
+
+def a_python(folder: Path, script: str) -> str:
+    """A folder whose python3 is a script of sh."""
+    folder.mkdir(parents=True)
+    (folder / "python3").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "python3").chmod(0o755)
+    return str(folder)
+
+
+def test_a_recorded_answer_is_read() -> None:
+    answer = '{"system": "Linux", "architecture": "aarch64", "libc": "2.31", "hostname": "gpu1", "home": "/home/é", '
+    answer += (
+        '"home_writable": true, "free_bytes": 5, "cpus": 4, "memory_bytes": null, "python": "/opt/p/bin/python3", '
+    )
+    answer += '"python_version": [3, 10, 12], "distributions": {"ray": "2.60.0"}, "ray_has_dashboard": true, '
+    answer += '"gpus": [0, 1], "addresses": ["192.0.2.1", "fd00::1", "127.0.0.1"], "ssh_address": "192.0.2.1", '
+    answer += '"free_ports": [20001, 20002], "installed": ["ray-nni-1"], "guard": 4711}'
+    known = MachineFacts.parse(answer)
+    assert known.python_version == (3, 10, 12)
+    assert known.gpus == (0, 1)
+    assert known.memory_bytes is None
+    assert known.addresses[0] == "192.0.2.1"
+    assert known.guard == 4711
+
+
+def test_a_machine_answers_every_question(home: Path) -> None:
+    known = read_here(python=sys.executable)
+    assert known.system == "Linux"
+    assert known.home == str(home)
+    assert known.home_writable
+    assert known.python_version == sys.version_info[:3]
+    assert set(known.distributions) == {"pytest"}
+    assert len(known.free_ports) == 3
+    assert known.cpus == len(os.sched_getaffinity(0))
+
+
+def test_every_python_from_3_6_on_answers(home: Path, any_python: Path) -> None:
+    known = read_here(python=str(any_python))
+    assert Path(known.python).resolve() == any_python.resolve()
+    assert known.python_version[0] == 3
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_machine_answers_over_ssh_whatever_its_login_shell_is_and_prints(
+    machine: SshMachine, known_hosts: Path, shell: str
+) -> None:
+    set_login_shell(machine, shell)
+    known = read_over_ssh(machine, known_hosts)
+    assert (known.home, known.python_version) == (str(machine.home), sys.version_info[:3])
+
+
+def test_the_address_at_which_ssh_arrived_is_known(machine: SshMachine, known_hosts: Path) -> None:
+    machine.environment["SSH_CONNECTION"] = "192.0.2.9 50000 192.0.2.1 22"
+    assert read_over_ssh(machine, known_hosts).ssh_address == "192.0.2.1"
+
+
+def test_without_ssh_there_is_no_such_address(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    assert ask()["ssh_address"] == ""
+
+
+def test_the_python_path_decides_the_python(machine: SshMachine, known_hosts: Path) -> None:
+    folder = a_python(machine.home / "my env" / "bin", f'exec "{sys.executable}" "$@"')
+    other = a_python(machine.home / "other", "exit 1")
+    machine.environment["PATH"] = f"{other}:{os.environ['PATH']}"
+    assert read_over_ssh(machine, known_hosts, folder).python_version == sys.version_info[:3]
+
+
+def test_a_python_path_below_the_home_is_the_machines_own_home(machine: SshMachine, known_hosts: Path) -> None:
+    a_python(machine.home / "env" / "bin", f'exec "{sys.executable}" "$@"')
+    assert read_over_ssh(machine, known_hosts, "~/env/bin/").python_version == sys.version_info[:3]
+
+
+def test_a_folder_with_a_python_and_no_python3_will_do(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "python").symlink_to(sys.executable)
+    assert read_here(python_path=str(folder)).python_version == sys.version_info[:3]
+
+
+def test_a_python_path_without_python_is_named(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match=f"neither python3 nor python in the folder `pythonPath: {tmp_path}`"):
+        read_here(python_path=str(tmp_path))
+
+
+def test_a_machine_without_python_says_so(machine: SshMachine, known_hosts: Path) -> None:
+    (machine.home / "bin").mkdir()
+    (machine.home / "bin" / "sh").symlink_to("/bin/sh")
+    machine.environment["PATH"] = str(machine.home / "bin")
+    with pytest.raises(MachineError, match=r"neither python3 nor python in its PATH.*Set `pythonPath`"):
+        read_over_ssh(machine, known_hosts, None)
+
+
+def test_a_python_that_does_not_work_is_told_by_its_last_words(home: Path, tmp_path: Path) -> None:
+    folder = a_python(tmp_path / "bin", "echo 'libpython3.11.so.1.0: cannot open shared object file' >&2; exit 127")
+    with pytest.raises(MachineError, match=r"did not answer as one: libpython3\.11\.so\.1\.0: cannot open"):
+        read_here(python_path=folder)
+
+
+def test_a_python_that_says_nothing_is_told(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="did not answer as one: nothing"):
+        read_here(python_path=a_python(tmp_path / "bin", "exit 0"))
+
+
+def test_what_python_complains_of_before_it_answers_does_no_harm(home: Path, tmp_path: Path) -> None:
+    folder = a_python(tmp_path / "bin", f'echo "warning: old locale" >&2; exec "{sys.executable}" "$@"')
+    assert read_here(python_path=folder).system == "Linux"
+
+
+@pytest.mark.parametrize(
+    ("written", "quoted"),
+    [("~", "\"$HOME\"''"), ("~/a b", "\"$HOME\"'/a b'"), ("/opt/x", "/opt/x"), ("~bob/x", "'~bob/x'")],
+)
+def test_only_the_users_own_home_is_left_to_the_machine(written: str, quoted: str) -> None:
+    assert expand_home(written) == quoted
+
+
+def test_a_python_path_cannot_run_a_command(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="neither python3 nor python"):
+        read_here(python_path=f"~/x; touch {tmp_path}/trap; $(touch {tmp_path}/trap)")
+    assert not (tmp_path / "trap").exists()
+
+
+def test_a_port_that_is_taken_is_not_offered(home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert port not in ask(ports=2, first_port=port, last_port=port + 1)["free_ports"]
+
+
+def test_no_more_ports_are_offered_than_asked_for(home: Path) -> None:
+    assert len(ask(ports=2)["free_ports"]) == 2
+
+
+def test_loopback_is_the_last_of_the_addresses(home: Path) -> None:
+    addresses = ask()["addresses"]
+    loopback = [address.startswith("127.") or address == "::1" for address in addresses]
+    assert loopback == sorted(loopback)
+
+
+def test_what_is_installed_of_ours_is_known(home: Path) -> None:
+    assert ask()["installed"] == []
+    (home / ".ray-nni" / "lib" / "ray-nni-1").mkdir(parents=True)
+    assert ask()["installed"] == ["ray-nni-1"]
+
+
+def tell_of_guard(home: Path, pid: int, start_ticks: int) -> None:
+    folder = home / ".ray-nni" / "clusters" / "abc123" / "0"
+    folder.mkdir(parents=True)
+    (folder / "guard.json").write_text(json.dumps({"pid": pid, "start_ticks": start_ticks}))
+
+
+def test_a_guard_that_runs_is_known(home: Path) -> None:
+    me = read_process(os.getpid())
+    assert me is not None
+    tell_of_guard(home, me.pid, me.start_ticks)
+    assert ask()["guard"] == os.getpid()
+
+
+def test_another_process_with_the_guards_old_pid_is_no_guard(home: Path) -> None:
+    me = read_process(os.getpid())
+    assert me is not None
+    tell_of_guard(home, me.pid, me.start_ticks - 1)
+    assert ask()["guard"] is None
+
+
+def test_without_a_guards_file_there_is_no_guard(home: Path) -> None:
+    assert ask()["guard"] is None
+
+
+@pytest.mark.parametrize(
+    ("script", "gpus"),
+    [
+        ("echo 0; echo 1; echo 2", [0, 1, 2]),
+        ("echo 'No devices were found'", []),
+        ("echo 'NVIDIA-SMI has failed'; exit 9", []),
+        ("exit 0", []),
+    ],
+)
+def test_gpus_are_those_that_nvidia_smi_lists(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, gpus: list[int]
+) -> None:
+    tool = tmp_path / "bin" / "nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    assert ask()["gpus"] == gpus
+
+
+def test_a_machine_without_nvidia_smi_has_no_gpus(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/no/such/folder")
+    assert ask()["gpus"] == []
+
+
+def test_the_questions_and_the_facts_have_the_same_names(home: Path) -> None:
+    assert set(ask()) == set(GOOD)
+
+
+# --- patched
+
+
+def test_what_python_complains_of_after_it_answered_does_no_harm(home: Path, tmp_path: Path) -> None:
+    folder = a_python(tmp_path / "bin", f'"{sys.executable}" "$@"; echo "Exception ignored in: <module>" >&2')
+    assert read_here(python_path=folder).system == "Linux"
+
+
+def test_a_random_py_in_the_users_home_is_not_the_standard_librarys(machine: SshMachine, known_hosts: Path) -> None:
+    for name in ("random", "json", "platform", "socket"):
+        (machine.home / f"{name}.py").write_text("raise ImportError('this is the module of the user')\n")
+    assert read_over_ssh(machine, known_hosts).home == str(machine.home)
+
+
+def test_a_ray_folder_in_the_users_home_is_not_ray(machine: SshMachine, known_hosts: Path) -> None:
+    (machine.home / "aiohttp_cors").mkdir()
+    (machine.home / "ray").mkdir()
+    folder = a_python(machine.home / "env" / "bin", f'exec "{sys.executable}" -S "$@"')
+    assert not read_over_ssh(machine, known_hosts, folder).ray_has_dashboard
+
+
+def test_the_state_of_a_node_is_read_where_its_folder_has_a_quotation_mark(home: Path, tmp_path: Path) -> None:
+    from ray_remote_nni.cluster.node import node_runs
+
+    folder = tmp_path / "it's"
+    folder.mkdir()
+    (folder / "guard.json").write_text(json.dumps({"pid": os.getpid(), "start_ticks": 1}))
+    assert asyncio.run(node_runs(LocalTransport(), str(folder)))

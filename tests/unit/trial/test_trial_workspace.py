@@ -1,0 +1,184 @@
+"""A trial's own folder, and the code that it is made from."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from trial_values import trial_spec
+
+from ray_remote_nni.trial.code import code_folder, ensure_code, read_code
+from ray_remote_nni.trial.workspace import last_lines, prepare_workspace
+
+NAME = "0123456789abcdef"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def code(home: Path) -> Path:
+    """The code on this machine: a file, a program, a folder, links."""
+    folder = code_folder(NAME)
+    (folder / "data").mkdir(parents=True)
+    (folder / "train.py").write_text("print('é')\n")
+    (folder / "run.sh").write_text("#!/bin/sh\n")
+    (folder / "run.sh").chmod(0o755)
+    (folder / "data" / "Größe ✓.txt").write_text("x")
+    (folder / "link").symlink_to("train.py")
+    (folder / "dangling").symlink_to("/no/such/file")
+    return folder
+
+
+def listing(folder: Path) -> dict[str, tuple[int, str]]:
+    """Every path below a folder, with its mode and its content or target."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        what = os.readlink(path) if path.is_symlink() else path.read_text() if path.is_file() else "folder"
+        found[str(path.relative_to(folder))] = (path.lstat().st_mode, what)
+    return found
+
+
+# The workspace
+
+
+def test_a_trial_has_its_own_copy_of_the_code(code: Path) -> None:
+    workspace = prepare_workspace(trial_spec(), code)
+    assert listing(workspace.code) == listing(code)
+    (workspace.code / "train.py").write_text("changed")
+    assert (code / "train.py").read_text() == "print('é')\n"
+
+
+def test_a_trial_finds_its_parameters_where_nni_looks_for_them(code: Path) -> None:
+    workspace = prepare_workspace(trial_spec(sequence=3), code)
+    record = json.loads((workspace.directory / "parameter.cfg").read_text(encoding="utf-8"))
+    assert record["parameters"] == trial_spec().parameters
+    assert record["parameter_id"] == 3
+    assert record["parameter_source"] == "algorithm"
+    assert record["parameter_index"] == 0
+
+
+def test_the_folder_of_the_metric_file_is_there(code: Path) -> None:
+    assert prepare_workspace(trial_spec(), code).metrics.parent.is_dir()
+
+
+def test_trials_do_not_share_a_folder(code: Path) -> None:
+    first, second = (prepare_workspace(trial_spec(trial_id=name), code) for name in ("aaaaa", "bbbbb"))
+    assert first.directory != second.directory
+
+
+def test_what_an_earlier_attempt_left_is_kept_beside_the_new_one(code: Path) -> None:
+    for attempt in (1, 2, 3):
+        workspace = prepare_workspace(trial_spec(attempt=attempt), code)
+        workspace.stdout.write_text(f"attempt {attempt}")
+    aside = [workspace.directory.with_name(f"aB3dE.attempt{number}") / "stdout" for number in (1, 2)]
+    assert [file.read_text() for file in aside] == ["attempt 1", "attempt 2"]
+    assert workspace.stdout.read_text() == "attempt 3"
+
+
+def test_a_new_attempt_finds_no_metrics_of_the_old_one(code: Path) -> None:
+    prepare_workspace(trial_spec(), code).metrics.write_text("ME000001x")
+    assert not prepare_workspace(trial_spec(attempt=2), code).metrics.exists()
+
+
+# The last lines of standard error
+
+
+@pytest.mark.parametrize(
+    ("written", "lines"),
+    [
+        (b"", ""),
+        (b"one\n", "one"),
+        (b"".join(b"%d\n" % n for n in range(30)), "\n".join(str(n) for n in range(20, 30))),
+        (b"ends in nothing\n\n\n", "ends in nothing"),
+        (b"\xff not UTF-8\n", "� not UTF-8"),
+    ],
+)
+def test_the_last_lines_are_the_last_ten_that_say_something(tmp_path: Path, written: bytes, lines: str) -> None:
+    (tmp_path / "stderr").write_bytes(written)
+    assert last_lines(tmp_path / "stderr") == lines
+
+
+def test_of_a_line_without_an_end_only_the_last_part_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "stderr").write_bytes(b"x" * 10_000_000)
+    assert len(last_lines(tmp_path / "stderr")) == 4096
+
+
+def test_a_file_that_is_not_there_has_no_last_lines(tmp_path: Path) -> None:
+    assert last_lines(tmp_path / "stderr") == ""
+
+
+# The code on a machine
+
+
+def test_code_that_is_here_is_not_fetched(code: Path) -> None:
+    def fetch() -> Iterator[bytes]:
+        raise AssertionError("it was fetched")
+
+    assert ensure_code(NAME, fetch) == code
+
+
+def test_code_arrives_as_it_was_sent(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, before = list(read_code(NAME)), listing(code)
+    monkeypatch.setenv("HOME", str(tmp_path / "other machine"))
+    fetched = ensure_code(NAME, lambda: iter(sent))
+    assert fetched == code_folder(NAME) != code
+    assert listing(fetched) == before
+
+
+def test_of_several_trials_that_start_at_once_one_fetches_and_all_find_it_whole(
+    code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, before = list(read_code(NAME)), listing(code)
+    monkeypatch.setenv("HOME", str(tmp_path / "other machine"))
+    fetches: list[int] = []
+    together = threading.Barrier(4)
+
+    def fetch() -> Iterator[bytes]:
+        fetches.append(1)
+        yield from sent
+
+    def start() -> None:
+        together.wait()
+        assert listing(ensure_code(NAME, fetch)) == before
+
+    errors: list[BaseException] = []
+    monkeypatch.setattr(threading, "excepthook", lambda hook: errors.append(hook.exc_value))
+    trials = [threading.Thread(target=start) for _ in range(4)]
+    for trial in trials:
+        trial.start()
+    for trial in trials:
+        trial.join()
+    assert errors == []
+    assert len(fetches) == 1
+
+
+def test_a_fetch_that_fails_leaves_nothing_and_the_next_one_succeeds(
+    code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = list(read_code(NAME))
+    monkeypatch.setenv("HOME", str(tmp_path / "other machine"))
+
+    def fail() -> Iterator[bytes]:
+        yield sent[0][:1000]
+        raise ConnectionError("the head is gone")
+
+    with pytest.raises(ConnectionError):
+        ensure_code(NAME, fail)
+    folder = code_folder(NAME)
+    assert [path.name for path in folder.parent.iterdir() if not path.name.endswith(".lock")] == []
+    assert (ensure_code(NAME, lambda: iter(sent)) / "train.py").exists()
+
+
+# --- patched
+
+
+def test_a_standard_error_that_cannot_be_read_has_no_last_lines(tmp_path: Path) -> None:
+    assert last_lines(tmp_path) == ""
