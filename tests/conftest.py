@@ -95,6 +95,11 @@ def nni_2_python(make_venv: MakeVenv) -> Path:
     return make_venv("nni-2.10.1", first_of("3.9", "3.8", "3.10", "3.11"), "nni==2.10.1", "setuptools<81")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests on machines last: what takes milliseconds tells of a slip at once."""
+    items.sort(key=lambda item: "hosts" in item.path.parts)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say why a run without failures fails in CI."""
     if _must_not_skip(terminalreporter):

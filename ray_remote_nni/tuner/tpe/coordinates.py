@@ -29,6 +29,11 @@ class Points:
     numeric: Floats  # NaN where inactive
     categories: Integers  # -1 where inactive
 
+    def key(self, row: int) -> bytes:
+        """Return something that is the same for the same points."""
+        key: bytes = self.numeric[row].tobytes() + self.categories[row].tobytes()
+        return key
+
 
 class Coordinates:
     """The way from a space's numbers to the model's points and back."""

@@ -50,9 +50,10 @@ class Model:
         return self._graph.draw(rng)
 
     def suggestions(self, history: History, rng: np.random.Generator, attempts: int) -> Iterator[Numbers]:
-        """Yield configurations, the preferred one first; some may come more than once.
+        """Yield configurations, the preferred one first.
 
-        hyperopt's own suggestion hardly changes until a result comes in, so after it come joint ones.
+        hyperopt's own suggestion hardly changes until a result comes in, so after it come joint ones, from as
+        many rounds of candidates as there are `attempts`.
         """
         split = self._split(history)
         good = self._coordinates.points(history.numbers[split.good])
@@ -60,8 +61,14 @@ class Model:
         if rng.random() < _GRAPH_SHARE:
             yield self._from_graph(good, bad, _scale(rng), rng)
         bad_density = Mixture.around(self._coordinates, bad, self._bad_weights(len(bad.numeric)), 1.0)
+        yielded: set[bytes] = set()
         for _ in range(attempts):
-            yield from self._jointly(good, bad_density, rng)
+            candidates, order = self._jointly(good, bad_density, rng)
+            for candidate in order:
+                key = candidates.key(candidate)
+                if key not in yielded:
+                    yielded.add(key)
+                    yield self._coordinates.numbers(candidates, candidate)
 
     def _from_graph(self, good: Points, bad: Points, scale: float, rng: np.random.Generator) -> Numbers:
         settings = self._settings
@@ -71,14 +78,13 @@ class Model:
             rng,
         )
 
-    def _jointly(self, good: Points, bad_density: Mixture, rng: np.random.Generator) -> Iterator[Numbers]:
-        """Yield candidates from the joint density of the good trials, by its ratio to that of the bad."""
+    def _jointly(self, good: Points, bad_density: Mixture, rng: np.random.Generator) -> tuple[Points, list[int]]:
+        """Draw candidates from the joint density of the good trials; order them by its ratio to that of the bad."""
         weights = self._good_weights(len(good.numeric))
         good_density = Mixture.around(self._coordinates, good, weights, _scale(rng))
         candidates = good_density.sample(self._settings.n_ei_candidates or _JOINT_CANDIDATES, rng)
         ratio = good_density.log_density(candidates) - bad_density.log_density(candidates)
-        for candidate in np.argsort(-ratio, kind="stable"):
-            yield self._coordinates.numbers(candidates, int(candidate))
+        return candidates, [int(place) for place in np.argsort(-ratio, kind="stable")]
 
     def _split(self, history: History) -> Split:
         settings = self._settings

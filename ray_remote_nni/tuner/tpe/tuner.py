@@ -18,8 +18,8 @@ from ray_remote_nni.tuner.tpe.settings import TpeSettings
 
 # How often the model, and then the search space itself, is asked for a configuration that is new, before we
 # look for any that is left.
-_MODEL_ATTEMPTS = 20
-_RANDOM_ATTEMPTS = 100
+_MODEL_ATTEMPTS = 5
+_RANDOM_ATTEMPTS = 20
 
 
 class TpeTuner:

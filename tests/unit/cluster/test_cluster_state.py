@@ -82,9 +82,6 @@ def test_a_forward_is_alive_while_its_very_process_is() -> None:
     assert not forward.alive()
 
 
-# --- patched
-
-
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "abc123"}'])
 def test_a_damaged_state_file_is_named(home: Path, text: str) -> None:
     state_file("abc123").write_text(text)

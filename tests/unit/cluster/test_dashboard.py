@@ -116,9 +116,6 @@ def test_a_proxy_of_the_users_surroundings_has_no_say(
     assert asyncio.run(ray_dashboard.client.job("job-1")) == {}
 
 
-# --- patched
-
-
 @pytest.mark.parametrize("status", [401, 500, 503])
 def test_a_dashboard_in_trouble_does_not_say_that_a_job_is_unknown(ray_dashboard: FakeDashboard, status: int) -> None:
     ray_dashboard.answers = [(status, "try again")]

@@ -192,9 +192,6 @@ def test_a_download_that_fails_says_why_and_what_to_do_on_the_head(pip: Path) ->
     assert "/opt/py/bin/python3 -m pip install 'hyperopt" in str(caught.value)
 
 
-# --- patched
-
-
 def test_a_numpy_of_the_heads_own_is_good_enough_for_its_own_scipy() -> None:
     # Our scipy would want a newer numpy, and ours does not go there.
     plan = decide(**head_with(numpy="1.24.4", scipy="1.10.1", tqdm="4"))

@@ -160,9 +160,6 @@ def test_an_archive_cannot_write_outside_its_folder(home: Path, tmp_path: Path) 
     assert not (home / "evil").exists()
 
 
-# --- patched
-
-
 def test_an_archive_that_was_cut_off_anywhere_leaves_nothing_behind(home: Path, source: Path) -> None:
     name, archive = packed(source)
     accepted = []

@@ -247,9 +247,6 @@ def test_the_questions_and_the_facts_have_the_same_names(home: Path) -> None:
     assert set(ask()) == set(GOOD)
 
 
-# --- patched
-
-
 def test_what_python_complains_of_after_it_answered_does_no_harm(home: Path, tmp_path: Path) -> None:
     folder = a_python(tmp_path / "bin", f'"{sys.executable}" "$@"; echo "Exception ignored in: <module>" >&2')
     assert read_here(python_path=folder).system == "Linux"

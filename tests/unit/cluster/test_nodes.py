@@ -249,9 +249,6 @@ def test_with_force_a_cluster_is_forgotten_whatever_is_off(node: NodePlan, home:
     assert ("localhost", "stopped") in reported
 
 
-# --- patched
-
-
 def test_the_terminal_of_a_client_that_watches_is_not_swept_up(node: NodePlan) -> None:
     # `ray-nni run` on the local platform: its feed bears the node's mark, and shares the session of the user's shell.
     script = f"sleep 600 & echo $!; {NODE_MARK}={node.directory} sleep 600 & echo $!"

@@ -263,9 +263,6 @@ def test_a_forward_from_a_port_that_is_taken_is_an_os_error(machine: SshMachine,
         asyncio.run(up())
 
 
-# --- patched
-
-
 def test_accept_new_finishes_the_last_line_of_known_hosts_first(machine: SshMachine, known_hosts: Path) -> None:
     before = f"example.org {new_key().export_public_key().decode().strip()}"
     known_hosts.write_text(before)

@@ -48,3 +48,22 @@ def test_a_failed_worker_is_told_of_when_all_others_are_done() -> None:
 
 async def _led(leader: object, *followers: object) -> None:
     await led(leader, followers)  # type: ignore[arg-type]
+
+
+def test_results_come_in_the_order_of_the_machines() -> None:
+    async def give(seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        return seconds
+
+    async def up() -> list[float]:
+        return await on_all(map(give, (0.02, 0.0, 0.01)))
+
+    assert asyncio.run(up()) == [0.02, 0.0, 0.01]
+
+
+def test_a_mistake_of_ours_is_not_a_machines_failure() -> None:
+    async def mistake() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(_all(work(0, "a"), mistake()))

@@ -201,9 +201,6 @@ def test_a_local_command_ends_with_its_context(home: Path, tmp_path: Path) -> No
     assert not Path(f"/proc/{pid}").exists()
 
 
-# --- patched
-
-
 @pytest.mark.parametrize("shell", SHELLS)
 def test_quotation_marks_and_backslashes_are_quoted_for_every_login_shell(
     machine: SshMachine, known_hosts: Path, shell: str

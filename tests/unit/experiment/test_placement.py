@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ray_remote_nni.experiment.placement import DISTRUST_S, RoundRobin
 
 
@@ -29,7 +32,7 @@ def test_a_machine_that_is_done_earlier_gets_the_next_trial() -> None:
 
 def test_one_trial_at_a_time_still_visits_every_machine() -> None:
     placement = RoundRobin()
-    visited = Counter()
+    visited: Counter[str] = Counter()
     for _ in range(9):
         node = placement.take(["a", "b", "c"])
         placement.release(node)
@@ -57,3 +60,25 @@ def test_a_machine_that_failed_is_tried_again_after_a_while_and_at_once_if_it_is
     placement.take(["b"])
     placement.take(["b"])
     assert placement.take(["a", "b"]) == "a"
+
+
+def test_a_machine_that_is_not_alive_gets_none() -> None:
+    placement = RoundRobin()
+    placement.take(["a", "b"])
+    assert {placement.take(["a"]) for _ in range(3)} == {"a"}
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(1, 5))
+def test_a_trial_always_goes_to_a_machine_with_the_fewest(turns: list[bool], count: int) -> None:
+    placement, nodes = RoundRobin(), [str(number) for number in range(count)]
+    running = Counter({node: 0 for node in nodes})
+    for take in turns:
+        if take or not running.total():
+            least = min(running.values())
+            node = placement.take(nodes)
+            assert running[node] == least
+            running[node] += 1
+        else:
+            node = max(nodes, key=lambda node: running[node])
+            placement.release(node)
+            running[node] -= 1

@@ -92,9 +92,6 @@ def test_the_gpus_a_trial_sees_are_in_its_environment() -> None:
     assert environment({"CUDA_VISIBLE_DEVICES": "0,1,2"})["CUDA_VISIBLE_DEVICES"] == "0,1,2"
 
 
-# --- patched
-
-
 def test_a_pythonpath_of_the_configuration_keeps_the_stand_in() -> None:
     known = environment({"PYTHONPATH": "/machine"}, environment={"PYTHONPATH": "/mine"})
     assert known["PYTHONPATH"] == f"/mine:{STANDIN}"

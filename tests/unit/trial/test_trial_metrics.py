@@ -195,9 +195,6 @@ def test_a_default_that_is_not_a_number_stays_one() -> None:
     assert math.isnan(read)
 
 
-# --- patched
-
-
 @pytest.mark.parametrize("cut", [9, 30, 70])
 def test_a_record_that_was_cut_off_does_not_hide_a_final_result_for_good(tmp_path: Path, cut: int) -> None:
     long = metric_record({"default": 1, "note": "x" * 5000})

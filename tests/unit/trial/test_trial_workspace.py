@@ -177,8 +177,5 @@ def test_a_fetch_that_fails_leaves_nothing_and_the_next_one_succeeds(
     assert (ensure_code(NAME, lambda: iter(sent)) / "train.py").exists()
 
 
-# --- patched
-
-
 def test_a_standard_error_that_cannot_be_read_has_no_last_lines(tmp_path: Path) -> None:
     assert last_lines(tmp_path) == ""

@@ -1,0 +1,125 @@
+"""What the driver on the head is told of an experiment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from experiment_values import experiment_spec
+
+from ray_remote_nni.cluster.state import ClusterState, MachineState
+from ray_remote_nni.config import LoadedConfig, load_config
+from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.experiment.spec import read_spec, write_spec
+from ray_remote_nni.experiment.submit import check_gpus, make_spec, new_experiment_id
+
+CONFIG = """\
+experimentName: digits
+searchSpace: {x: {_type: uniform, _value: [0, 1]}}
+trialCommand: python3 t.py
+trialConcurrency: 4
+maxTrialNumber: 20
+maxTrialDuration: 10m
+maxExperimentDuration: 1h
+tuner: {name: TPE, classArgs: {optimize_mode: maximize, seed: 3}}
+"""
+REMOTE = """\
+trainingService:
+  platform: remote
+  machineList:
+    - {host: 192.0.2.1, user: bob, password: bob123}
+"""
+
+
+def load(tmp_path: Path, more: str = REMOTE) -> LoadedConfig:
+    file = tmp_path / "config.yml"
+    file.write_text(CONFIG + more)
+    return load_config(file, {})
+
+
+def test_a_spec_is_read_as_it_was_written(tmp_path: Path) -> None:
+    spec = experiment_spec(name="größe", trial_environment={"A": "1"}, search_space={"x": {"_value": [1e-5, 2]}})
+    write_spec(tmp_path / "exp", spec.to_json())
+    assert read_spec(tmp_path / "exp") == spec
+
+
+def test_a_spec_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write_spec(tmp_path / "exp", experiment_spec().to_json())
+    finally:
+        os.umask(before)
+    assert (tmp_path / "exp" / "experiment.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "exp").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_spec_replaces_the_first_and_leaves_nothing_else(tmp_path: Path) -> None:
+    write_spec(tmp_path, experiment_spec(name="one").to_json())
+    write_spec(tmp_path, experiment_spec(name="two").to_json())
+    assert read_spec(tmp_path).name == "two"
+    assert [file.name for file in tmp_path.iterdir()] == ["experiment.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [({}, "minimize"), ({"optimize_mode": "minimize"}, "minimize"), ({"optimize_mode": "maximize"}, "maximize")],
+)
+def test_the_optimize_mode_is_the_tuners_and_minimize_is_its_default(arguments: dict[str, Any], mode: str) -> None:
+    assert experiment_spec(tuner_args=arguments).optimize_mode == mode
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seed"), [({}, None), ({"seed": None}, None), ({"seed": 0}, 0), ({"seed": 5}, 5)]
+)
+def test_the_seed_is_the_tuners(arguments: dict[str, Any], seed: int | None) -> None:
+    assert experiment_spec(tuner_args=arguments).seed == seed
+
+
+def test_a_configuration_becomes_a_spec(tmp_path: Path) -> None:
+    spec = make_spec(load(tmp_path), "exp12345", "0123456789abcdef")
+    assert (spec.experiment_id, spec.code, spec.name) == ("exp12345", "0123456789abcdef", "digits")
+    assert (spec.trial_concurrency, spec.max_trial_number) == (4, 20)
+    assert (spec.max_trial_duration_s, spec.max_experiment_duration_s) == (600, 3600)
+    assert (spec.tuner, spec.optimize_mode, spec.seed) == ("TPE", "maximize", 3)
+
+
+def test_no_password_is_in_a_spec(tmp_path: Path) -> None:
+    assert "bob123" not in make_spec(load(tmp_path), "e", "c").to_json()
+
+
+def test_a_remote_trial_has_its_machines_environment(tmp_path: Path) -> None:
+    assert make_spec(load(tmp_path), "e", "c").base_environment is None
+
+
+def test_a_local_trial_has_the_callers_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_VARIABLE", "1")
+    base = make_spec(load(tmp_path, "trainingService: {platform: local}\n"), "e", "c").base_environment
+    assert base is not None
+    assert base["MY_VARIABLE"] == "1"
+
+
+def test_an_experiments_id_is_eight_small_letters_and_digits_and_never_the_same() -> None:
+    ids = {new_experiment_id() for _ in range(200)}
+    assert len(ids) == 200
+    assert all(len(one) == 8 and one.isalnum() and one == one.lower() for one in ids)
+
+
+def cluster_with_gpus(*gpus: int) -> ClusterState:
+    machines = tuple(
+        MachineState(f"m{n}", None, None, n, f"m{n}", "/h", "/p", "/d", "/t", tuple(range(count)))
+        for n, count in enumerate(gpus)
+    )
+    return ClusterState("c", "/c.yml", "remote", "up", 1.0, "token", "lib", "2.60.0", "m0:1", 2, machines)
+
+
+def test_trials_that_no_machine_could_ever_run_are_refused_with_what_each_has(tmp_path: Path) -> None:
+    loaded = load(tmp_path, REMOTE + "trialGpuNumber: 2\n")
+    with pytest.raises(ClusterError, match=r"wants 2 GPUs, and no machine offers more than 1 \(m0: 1, m1: 0\)"):
+        check_gpus(loaded, cluster_with_gpus(1, 0))
+
+
+@pytest.mark.parametrize("more", ["trialGpuNumber: 2\n", "trialGpuNumber: 0\n", ""])
+def test_trials_that_one_machine_can_run_are_not_refused(tmp_path: Path, more: str) -> None:
+    check_gpus(load(tmp_path, REMOTE + more), cluster_with_gpus(0, 2))

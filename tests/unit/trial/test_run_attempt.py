@@ -1,0 +1,289 @@
+"""One attempt of a trial, run for real under a real guard."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trial_values import metric_record, trial_spec
+
+import ray_remote_nni
+from ray_remote_nni.guard.processes import is_same_process
+from ray_remote_nni.trial.run import Machine, run_attempt
+from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, TrialEvent
+from ray_remote_nni.trial.workspace import Workspace, experiment_directory
+
+_NUMBERS = itertools.count()
+LIBRARY = str(Path(ray_remote_nni.__file__).parents[1])
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from ray_remote_nni.guard.start import main; main()"
+
+
+@pytest.fixture(scope="module")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a guard that all of these tests share; its machine has a variable of its own."""
+    folder = tmp_path_factory.mktemp("g")
+    settings = {
+        "directory": str(folder),
+        "socket": str(folder / "s"),
+        # As with Ray, the daemon goes by its own name before the command that started it returns.
+        "daemon_argv": ["sh", "-c", "sleep 600 & until grep -q sleep /proc/$!/comm; do :; done"],
+        "daemon_environment": {},
+        "essential": ["sleep"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", _START, LIBRARY],
+        input=json.dumps(settings),
+        env={**os.environ, "GREETING": "hello", "SSH_CLIENT": "192.0.2.9 50000 22"},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    nanny = json.loads(done.stdout.splitlines()[0])
+    yield folder / "s"
+    os.kill(nanny["pid"], signal.SIGTERM)
+    until(lambda: not is_same_process(nanny["pid"], nanny["start_ticks"]))
+
+
+@dataclass
+class ATrial:
+    """A trial that no other test has, and the machine that it runs on."""
+
+    trial_id: str
+    machine: Machine
+    code: Path
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(experiment_directory("exp12345") / "trials" / self.trial_id)
+
+    def attempt(self, command: str, assigned: tuple[int, ...] = (), **spec: Any) -> Iterator[list[TrialEvent]]:
+        spec = {"trial_id": self.trial_id, "command": command, **spec}
+        return run_attempt(trial_spec(**spec), self.machine, self.code, assigned)
+
+    def run(self, command: str, assigned: tuple[int, ...] = (), **spec: Any) -> list[TrialEvent]:
+        return [event for batch in self.attempt(command, assigned, **spec) for event in batch]
+
+
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guard: Path) -> ATrial:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "train.py").write_text("print('trained')\n")
+    machine = Machine(host="gpu1", guard_socket=str(guard), python_path=None, gpus=(0, 1))
+    return ATrial(f"t{next(_NUMBERS)}", machine, code)
+
+
+def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def end_of(events: list[TrialEvent]) -> Ended:
+    assert isinstance(events[-1], Ended), events
+    return events[-1]
+
+
+def report(value: Any, kind: str = "PERIODICAL") -> str:
+    """The shell command that appends a metric."""
+    record = metric_record(value, kind).decode()
+    return f"printf %s {shlex.quote(record)} >>$NNI_SYS_DIR/.nni/metrics"
+
+
+def processes(mark: str) -> list[int]:
+    """The PIDs of all `sleep MARK`s."""
+    found = subprocess.run(["pgrep", "-f", f"^sleep {mark}$"], capture_output=True, text=True).stdout
+    return [int(pid) for pid in found.split()]
+
+
+def test_a_trial_tells_its_start_its_metrics_and_its_end_in_order(trial: ATrial) -> None:
+    before = time.time()
+    started, first, final, ended = trial.run(f"{report(0.5)}; {report(0.9, 'FINAL')}")
+    assert isinstance(started, Started)
+    assert started.machine == "gpu1"
+    assert isinstance(first, Reported)
+    assert isinstance(final, Reported)
+    assert [(first.kind, first.value), (final.kind, final.value)] == [("PERIODICAL", 0.5), ("FINAL", 0.9)]
+    assert isinstance(ended, Ended)
+    assert (ended.exit_code, ended.reason, ended.error) == (0, None, None)
+    assert before <= started.time <= ended.time <= time.time()
+
+
+def test_a_short_trial_is_told_in_one_batch(trial: ATrial) -> None:
+    assert len(list(trial.attempt(report(1, "FINAL")))) == 1
+
+
+def test_a_trial_runs_in_its_own_copy_of_the_code(trial: ATrial) -> None:
+    trial.run(f"{sys.executable} train.py; touch made_by_the_trial")
+    assert trial.workspace.stdout.read_text() == "trained\n"
+    assert (trial.workspace.code / "made_by_the_trial").exists()
+    assert not (trial.code / "made_by_the_trial").exists()
+
+
+def test_output_is_kept_byte_for_byte_each_stream_by_itself(trial: ATrial) -> None:
+    trial.run(r"printf 'out\0\377'; printf 'err' >&2")
+    assert trial.workspace.stdout.read_bytes() == b"out\0\xff"
+    assert trial.workspace.stderr.read_bytes() == b"err"
+
+
+def test_a_trial_reads_nothing_from_standard_input(trial: ATrial) -> None:
+    assert end_of(trial.run('read line; test -z "$line"')).exit_code == 0
+
+
+@pytest.mark.parametrize(("command", "code_of_exit"), [("exit 3", 3), ("kill -9 $$", 137), ("kill -TERM $$", 143)])
+def test_a_trial_that_fails_has_its_shells_exit_code(trial: ATrial, command: str, code_of_exit: int) -> None:
+    assert end_of(trial.run(command)).exit_code == code_of_exit
+
+
+def test_a_trial_that_fails_is_told_with_the_last_lines_of_its_standard_error(trial: ATrial) -> None:
+    ended = end_of(trial.run("echo 'Traceback'; echo 'ValueError: no' >&2; exit 1"))
+    assert ended.error == "ValueError: no"
+
+
+def test_a_command_that_is_not_there_is_the_trials_failure(trial: ATrial) -> None:
+    ended = end_of(trial.run("no-such-command"))
+    assert ended.exit_code == 127
+    assert "no-such-command" in str(ended.error)
+
+
+def test_what_a_trial_wrote_to_standard_error_is_no_error_where_it_succeeds(trial: ATrial) -> None:
+    assert end_of(trial.run("echo warning >&2")).error is None
+
+
+def test_a_trial_without_a_metric_just_starts_and_ends(trial: ATrial) -> None:
+    assert [type(event) for event in trial.run("true")] == [Started, Ended]
+
+
+def test_of_two_final_results_both_arrive(trial: ATrial) -> None:
+    events = trial.run(f"{report(1, 'FINAL')}; {report(2, 'FINAL')}")
+    assert [event.value for event in events if isinstance(event, Reported)] == [1, 2]
+
+
+def test_a_metric_arrives_while_its_trial_runs(trial: ATrial) -> None:
+    attempt = trial.attempt(f"{report(0.5)}; sleep 60")
+    seen: list[TrialEvent] = []
+    while not any(isinstance(event, Reported) for event in seen):
+        seen += next(attempt)
+    assert not any(isinstance(event, Ended) for event in seen)
+    attempt.close()
+
+
+def test_a_trial_that_takes_too_long_is_ended_for_that_reason(trial: ATrial) -> None:
+    mark = f"60.1{os.getpid()}"
+    events = trial.run(f"{report(0.5)}; setsid sleep {mark} & sleep {mark}", timeout_s=0.3)
+    assert end_of(events).reason == "timeout"
+    assert not processes(mark)
+    # What it reported until then is not lost.
+    assert [event.value for event in events if isinstance(event, Reported)] == [0.5]
+
+
+def test_a_trial_whose_iterator_is_closed_is_gone_with_all_that_it_forked(trial: ATrial) -> None:
+    mark = f"60.2{os.getpid()}"
+    command = f"sleep {mark} & (env -i setsid sleep {mark} &); wait"
+    attempt = trial.attempt(command)
+    assert isinstance(next(attempt)[0], Started)
+    until(lambda: len(processes(mark)) == 2)
+    attempt.close()
+    until(lambda: not processes(mark), timeout_s=5)
+
+
+def test_what_a_trial_left_in_the_background_is_gone_when_it_ends(trial: ATrial) -> None:
+    mark = f"60.3{os.getpid()}"
+    assert end_of(trial.run(f"sleep {mark} & setsid sleep {mark} & exit 0")).exit_code == 0
+    assert not processes(mark)
+
+
+def test_a_trial_has_the_environment_of_its_machine(trial: ATrial) -> None:
+    trial.run('echo "$GREETING $NNI_TRIAL_JOB_ID"')
+    assert trial.workspace.stdout.read_text() == f"hello {trial.trial_id}\n"
+
+
+def test_a_base_environment_takes_the_place_of_the_machines(trial: ATrial) -> None:
+    trial.run('echo "$GREETING $MINE"', base_environment={"PATH": os.environ["PATH"], "MINE": "1"})
+    assert trial.workspace.stdout.read_text() == " 1\n"
+
+
+def test_the_python_path_decides_what_python_a_trial_runs(trial: ATrial, tmp_path: Path) -> None:
+    folder = tmp_path / "env" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "python3").write_text("#!/bin/sh\necho mine\n")
+    (folder / "python3").chmod(0o755)
+    trial.machine = replace(trial.machine, python_path=str(folder))
+    trial.run("python3 train.py")
+    assert trial.workspace.stdout.read_text() == "mine\n"
+
+
+def test_a_shells_start_up_noise_is_not_in_a_trials_output(trial: ATrial, tmp_path: Path) -> None:
+    for name in (".bashrc", ".bash_profile", ".profile"):
+        (tmp_path / name).write_text("echo noise\n")
+    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SSH_CLIENT": "192.0.2.9 50000 22", "SHLVL": "0"}
+    trial.run("echo out", base_environment=home)
+    assert trial.workspace.stdout.read_text() == "out\n"
+
+
+def test_a_command_may_use_what_only_bash_knows(trial: ATrial) -> None:
+    trial.run("words=(a b); [[ ${words[1]} == b ]] && echo ${words[@]}")
+    assert trial.workspace.stdout.read_text() == "a b\n"
+
+
+@pytest.mark.parametrize(("number", "assigned", "seen"), [(None, (), "0,1"), (0, (), ""), (1, (1,), "1")])
+def test_a_trial_sees_its_own_gpus(trial: ATrial, number: int | None, assigned: tuple[int, ...], seen: str) -> None:
+    events = trial.run("echo $CUDA_VISIBLE_DEVICES", assigned, gpu_number=number)
+    assert trial.workspace.stdout.read_text() == f"{seen}\n"
+    assert isinstance(events[0], Started)
+    assert events[0].gpu_indices == assigned
+
+
+def test_without_a_guard_the_attempt_was_not_started(trial: ATrial, tmp_path: Path) -> None:
+    trial.machine = replace(trial.machine, guard_socket=str(tmp_path / "nobody"))
+    (event,) = trial.run("true")
+    assert isinstance(event, NotStarted)
+    assert event.machine == "gpu1"
+
+
+def test_a_disk_that_takes_nothing_is_the_machines_failure(
+    trial: ATrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    (event,) = trial.run("true")
+    assert isinstance(event, NotStarted)
+
+
+def test_the_same_attempt_does_not_run_twice_at_once(trial: ATrial) -> None:
+    first = trial.attempt("sleep 60")
+    next(first)
+    (event,) = trial.run("true")
+    assert isinstance(event, NotStarted)
+    first.close()
+
+
+def test_a_final_result_behind_a_record_that_was_cut_off_arrives(trial: ATrial) -> None:
+    cut = metric_record({"default": 1, "note": "x" * 500})[:60].decode()
+    events = trial.run(f"printf %s {shlex.quote(cut)} >>$NNI_SYS_DIR/.nni/metrics; {report(2, 'FINAL')}")
+    assert [event.value for event in events if isinstance(event, Reported)] == [2]
+
+
+def test_a_program_whose_long_name_ends_within_a_character_is_ended_too(trial: ATrial) -> None:
+    mark = f"60.4{os.getpid()}"
+    # The kernel keeps 15 bytes of a name: seven characters and a half of these.
+    command = f'cp "$(command -v sleep)" ééééééééé && (setsid ./ééééééééé {mark} &) ; sleep 60'
+    find = ["pgrep", "-f", f"^./ééééééééé {mark}$"]
+    attempt = trial.attempt(command)
+    next(attempt)
+    until(lambda: subprocess.run(find, capture_output=True).returncode == 0)
+    attempt.close()
+    until(lambda: subprocess.run(find, capture_output=True).returncode != 0, timeout_s=6)
