@@ -1,0 +1,192 @@
+"""How commands end: exit codes, messages on standard error, and no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typed_command import Type
+
+import ray_remote_nni
+from ray_remote_nni.cli import cluster, configuration
+from ray_remote_nni.cluster.state import ClusterState, MachineState
+from ray_remote_nni.errors import ClusterError, MachineError
+
+
+def raising(error: BaseException) -> object:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_the_version_is_told(typed: Type) -> None:
+    said = typed("--version")
+    assert (said.code, said.out) == (0, f"{ray_remote_nni.__version__}\n")
+
+
+def test_every_command_has_a_line_of_help(typed: Type) -> None:
+    said = typed("--help")
+    assert said.code == 0
+    for command in (
+        "up",
+        "run",
+        "down",
+        "check",
+        "status",
+        "attach",
+        "stop",
+        "resume",
+        "show",
+        "trials",
+        "logs",
+        "export",
+    ):
+        assert command in said.out
+
+
+@pytest.mark.parametrize("arguments", [("no-such-command",), ("show", "--no-such-option"), ("logs",), ("check",)])
+def test_a_command_typed_wrong_is_usage(typed: Type, arguments: tuple[str, ...]) -> None:
+    said = typed(*arguments)
+    assert (said.code, said.out) == (2, "")
+    assert "Usage" in said.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(MachineError("gpu1", "it is off."), 3), (ClusterError("the cluster is off."), 3)]
+)
+def test_an_error_ends_a_command_with_its_exit_code_and_its_message_alone(
+    typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    monkeypatch.setattr(cluster, "bring_up", raising(error))
+    said = typed("up", str(config))
+    assert said.code == code
+    assert str(error) in said.err
+    assert "Traceback" not in said.err
+    assert said.out == ""
+
+
+def test_square_brackets_in_a_message_are_shown_as_they_are(
+    typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "bring_up", raising(MachineError("gpu1", "install 'ray[default]>=2.60'.")))
+    assert "install 'ray[default]>=2.60'." in typed("up", str(config)).err
+
+
+def test_debug_shows_the_traceback(config: Path, monkeypatch: pytest.MonkeyPatch, typed: Type) -> None:
+    monkeypatch.setattr(cluster, "bring_up", raising(MachineError("gpu1", "it is off.")))
+    with pytest.raises(MachineError):
+        typed("--debug", "up", str(config))
+
+
+def test_ctrl_c_ends_a_command_with_130(typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "bring_up", raising(KeyboardInterrupt()))
+    said = typed("up", str(config))
+    assert said.code == 130
+    assert "Traceback" not in said.err
+
+
+def test_a_mistake_of_ours_is_told_as_one(typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "load_config", raising(ZeroDivisionError("division by zero")))
+    said = typed("check", str(config))
+    assert said.code == 1
+    assert "mistake in ray-nni" in said.err
+    assert "Traceback" not in said.err
+
+
+# check
+
+
+def test_a_good_configuration_is_valid(typed: Type, config: Path) -> None:
+    said = typed("check", str(config))
+    assert said.code == 0
+    assert "config.yml is valid" in said.err
+
+
+def test_a_bad_configuration_is_told_with_every_problem(typed: Type, config: Path) -> None:
+    config.write_text(config.read_text().replace("trialCommand", "trialComand").replace("uniform", "unifrom"))
+    said = typed("check", str(config))
+    assert said.code == 2
+    assert "trialComand" in said.err
+    assert "unifrom" in said.err
+
+
+def test_problems_are_one_json_document_on_stdout(typed: Type, config: Path) -> None:
+    config.write_text(config.read_text().replace("trialCommand", "trialComand"))
+    said = typed("check", "--json", str(config))
+    assert said.code == 2
+    assert said.json["valid"] is False
+    (problem, *_) = said.json["problems"]
+    assert set(problem) == {"file", "line", "column", "field", "level", "message", "remedy"}
+    assert said.err == ""
+
+
+def test_a_configuration_that_is_not_there_is_bad(typed: Type) -> None:
+    said = typed("check", "no-such-file.yml")
+    assert said.code == 2
+    assert "no-such-file.yml" in said.err
+
+
+@pytest.mark.parametrize("command", ["up", "run"])
+def test_a_bad_configuration_stops_a_command_before_it_touches_a_machine(
+    typed: Type, config: Path, command: str, home: Path
+) -> None:
+    config.write_text("trialConcurrency: 0\n")
+    assert typed(command, str(config)).code == 2
+    assert not (home / ".ray-nni").exists()
+
+
+def test_the_schema_is_json(typed: Type) -> None:
+    assert "properties" in typed("schema").json
+
+
+# Without a cluster
+
+
+@pytest.mark.parametrize("command", ["up", "run", "down", "dashboard"])
+def test_without_a_cluster_a_command_that_means_it_says_so(typed: Type, command: str) -> None:
+    said = typed(command)
+    assert (said.code, said.out) == (4, "")
+    assert "No cluster is up" in said.err
+
+
+def test_taking_down_what_is_not_up_is_not_found(typed: Type, config: Path) -> None:
+    assert typed("down", str(config)).code == 4
+
+
+def test_the_status_of_nothing_is_empty_lists(typed: Type) -> None:
+    assert typed("status", "--json").json == {"clusters": [], "experiments": []}
+
+
+# A cluster that is up, or half down
+
+
+@pytest.fixture
+def known_cluster(home: Path) -> ClusterState:
+    """A cluster of this machine, whose node does not run."""
+    machine = MachineState(
+        "localhost", None, None, 0, "127.0.0.1", str(home), "/usr/bin/python3", str(home / "n"), str(home / "n"), ()
+    )
+    state = ClusterState(
+        "abc123", str(home / "c.yml"), "local", "up", 1.0, "s3cret", "lib", "2.60.0", "127.0.0.1:1", 8265, (machine,)
+    )
+    state.save()
+    return state
+
+
+def test_the_status_tells_of_every_machine(typed: Type, known_cluster: ClusterState) -> None:
+    (cluster,) = typed("status", "--json").json["clusters"]
+    assert (cluster["name"], cluster["status"], cluster["head"]) == ("abc123", "up", "localhost")
+    assert cluster["machines"] == [{"host": "localhost", "status": "down", "runningTrials": 0}]
+
+
+def test_the_dashboards_address_and_its_token_are_told_apart(typed: Type, known_cluster: ClusterState) -> None:
+    said = typed("dashboard")
+    assert said.out == "http://127.0.0.1:8265\n"
+    assert "s3cret" not in said.out + said.err
+    assert typed("dashboard", "--token").out == "s3cret\n"
+
+
+def test_no_token_is_in_the_status(typed: Type, known_cluster: ClusterState) -> None:
+    said = [typed("status"), typed("status", "--json")]
+    assert all("s3cret" not in one.out + one.err for one in said)
