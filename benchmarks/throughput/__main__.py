@@ -6,18 +6,17 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.throughput.bare import run_xargs
 from benchmarks.throughput.command import Command
 from benchmarks.throughput.hosts import measure_hosts
-from benchmarks.throughput.measurement import Measurement
+from benchmarks.throughput.measurement import Measurement, Turns, take_turns
 from benchmarks.throughput.table import (
     OWN,
     TUNE,
     UP,
-    XARGS,
     Bound,
     hosts_bounds,
     hosts_tables,
@@ -46,9 +45,9 @@ def main() -> int:
 def _measure(workload: Workload, arguments: argparse.Namespace) -> list[Bound]:
     bounds: list[Bound] = []
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the start; 4 trials at once.\n", flush=True)
-    runs = _local(workload, arguments.repeats, arguments.tune_trials)
-    bounds += throughput_bounds(runs)
-    _print(throughput_table(runs))
+    rows = _local(workload, arguments.repeats, arguments.tune_trials)
+    bounds += throughput_bounds(rows)
+    _print(throughput_table(rows))
     if os.geteuid() == 0 and arguments.machines:
         reports = [measure_hosts(count, workload, arguments.repeats) for count in arguments.machines]
         bounds += hosts_bounds(reports)
@@ -59,29 +58,26 @@ def _measure(workload: Workload, arguments: argparse.Namespace) -> list[Bound]:
     return bounds
 
 
-def _local(workload: Workload, repeats: int, tune_trials: int) -> dict[str, Sequence[Measurement]]:
-    """Run all on this machine in turn, so that what else goes on here meets everybody."""
-    bare: list[Measurement] = []
-    own: list[Measurement] = []
-    warm: list[Measurement] = []
+def _local(workload: Workload, repeats: int, tune_trials: int) -> list[Turns]:
+    """Run all on this machine."""
+
+    def bare() -> Measurement:
+        return run_xargs(workload)
+
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         home = Path(name)
         command = Command(home)
         config = write_config(home / "experiment", workload, {"platform": "local"})
-        for _ in range(repeats):
-            bare.append(run_xargs(workload))
-            own.append(command.measure(config))
+        rows = [take_turns(OWN, lambda: command.measure(config), bare, repeats)]
         with command.cluster(config):
-            for _ in range(repeats):
-                bare.append(run_xargs(workload))
-                warm.append(command.measure(config))
-    runs: dict[str, Sequence[Measurement]] = {XARGS: bare, OWN: own, UP: warm}
+            rows.append(take_turns(UP, lambda: command.measure(config), bare, repeats))
     if tune_trials:
-        runs[TUNE] = [run_tune(tune_python(), Workload(tune_trials, workload.python))]
-    return runs
+        python = tune_python()
+        rows.append(take_turns(TUNE, lambda: run_tune(python, Workload(tune_trials, workload.python)), bare, 1))
+    return rows
 
 
-def _print(lines: Iterator[str]) -> None:
+def _print(lines: Iterable[str]) -> None:
     print("\n".join(lines), end="\n\n", flush=True)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.throughput.bare import run_xargs
 from benchmarks.throughput.command import Command
-from benchmarks.throughput.measurement import Measurement, load
+from benchmarks.throughput.measurement import HostsReport, RayStart, Session, load, take_turns
 from benchmarks.throughput.trials import Workload, write_config
 
 sys.path.append(str(Path(__file__).parents[2] / "tests/hosts"))
@@ -23,43 +21,11 @@ _BIN = Path(sys.executable).parent
 _GCS_PORT = 6379
 
 
-@dataclass(frozen=True)
-class Session:
-    """One life of a cluster: `up`, some runs with `xargs` here beside each, `down`."""
-
-    up_s: float
-    down_s: float
-    load: float
-    bare: Sequence[Measurement] = ()
-    ours: Sequence[Measurement] = ()
-
-
-@dataclass(frozen=True)
-class RayStart:
-    """`ray start --head` on the first machine, then `ray start --address` on the second: their seconds."""
-
-    head_s: float
-    worker_s: float
-    load: float
-
-    @property
-    def seconds(self) -> float:
-        """Return what both took."""
-        return self.head_s + self.worker_s
-
-
-@dataclass(frozen=True)
-class HostsReport:
-    """What was measured on `machines` new machines, in this order: ray start, cold, ray start, warm."""
-
-    machines: int
-    ray_starts: Sequence[RayStart]
-    cold: Session
-    warm: Session
-
-
 def measure_hosts(count: int, workload: Workload, repeats: int) -> HostsReport:
-    """Make machines, and measure an `up` on them as they are new (cold) and once more after a `down` (warm)."""
+    """Make machines, and measure an `up` on them as they are new (cold) and once more after a `down` (warm).
+
+    As root only: then all that is on a machine's /tmp and /dev/shm is its own.
+    """
     shared = [Path(sys.prefix), Path(sys.base_prefix), workload.python.parents[1]]
     with m.machines(*SPECS[:count], shared=shared) as made, tempfile.TemporaryDirectory(prefix="bench-") as name:
         home = Path(name)
@@ -74,13 +40,10 @@ def measure_hosts(count: int, workload: Workload, repeats: int) -> HostsReport:
 
 
 def _session(command: Command, config: Path, workload: Workload, repeats: int) -> Session:
-    bare, ours = [], []
     before = load()
     with command.cluster(config) as (up_s, down):
-        for _ in range(repeats):
-            bare.append(run_xargs(workload))
-            ours.append(command.measure(config))
-    return Session(up_s, down[0], before, bare, ours)
+        turns = take_turns("ray-nni run", lambda: command.measure(config), lambda: run_xargs(workload), repeats)
+    return Session(up_s, down[0], before, turns)
 
 
 def measure_ray_start(head: m.TestMachine, worker: m.TestMachine) -> RayStart:

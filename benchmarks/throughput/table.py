@@ -6,17 +6,14 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.throughput.hosts import HostsReport, RayStart
-from benchmarks.throughput.measurement import Measurement, best_ms, median_ms
+from benchmarks.throughput.measurement import HostsReport, RayStart, Turns, best_ms, median_ms
 
-XARGS, OWN, UP, TUNE = (
-    "xargs -P 4",
-    "ray-nni run, cluster brought up for it",
-    "ray-nni run, cluster up before",
-    "Ray Tune, HyperOptSearch",
-)
+OWN = "ray-nni run, cluster brought up for it"
+UP = "ray-nni run, cluster up before"
+TUNE = "Ray Tune, HyperOptSearch"
 #: Our bounds: times the bare processes' time, times faster than Ray Tune, times the time of two `ray start`.
 MOST_OF_XARGS, LEAST_OF_TUNE, MOST_OF_RAY_START = 1.25, 25.0, 1.3
+_HEAD = ("trials", "runs", "ms a trial: best", "middle", "xargs beside: best", "middle", "ratio: best", "middle")
 
 
 @dataclass(frozen=True)
@@ -31,68 +28,26 @@ class Bound:
         return f"{'holds ' if self.holds else 'MISSED'}  {self.promise}: {self.measured:.2f}"
 
 
-def throughput_table(runs: dict[str, Sequence[Measurement]]) -> Iterator[str]:
-    """Yield the table of several ways to run the same trials; the first is what the others are compared with."""
-    base = next(iter(runs.values()))
-    yield from _head(
-        "the same trials",
-        "trials",
-        "runs",
-        "ms a trial, best",
-        "median",
-        "times xargs, best",
-        "median",
-        "whole command, s",
-        "load",
-    )
-    for name, measured in runs.items():
-        yield _row(
-            name,
-            str(measured[0].window.trials),
-            str(len(measured)),
-            f"{best_ms(measured):.1f}",
-            f"{median_ms(measured):.1f}",
-            f"{best_ms(measured) / best_ms(base):.2f}",
-            f"{median_ms(measured) / median_ms(base):.2f}",
-            f"{statistics.median(run.wall_s for run in measured):.1f}",
-            _loads([run.load for run in measured]),
-        )
+def throughput_table(rows: Sequence[Turns]) -> Iterator[str]:
+    """Yield the table of several ways to run the same trials, each beside the bare processes that took turns with it.
+
+    The ratios are those of `Turns.ratios`: the middle one is what counts.
+    """
+    yield from _head("the same trials", *_HEAD, "whole command, s", "load")
+    for row in rows:
+        yield _row(row.name, *_cells(row), _middle_wall_s(row), _loads(row))
 
 
 def hosts_tables(reports: Sequence[HostsReport]) -> Iterator[str]:
     """Yield the tables of what was measured over test machines."""
-    yield from _head(
-        "machines",
-        "up, new machines, s",
-        "run, s",
-        "ms a trial, best",
-        "median",
-        "xargs here, best",
-        "times xargs, best",
-        "median",
-        "down, s",
-        "up again, s",
-        "down, s",
-        "load",
-    )
+    yield from _head("machines", *_HEAD, "up, s", "run, s", "down, s", "up again, s", "down, s", "load")
     for report in reports:
         cold, warm = report.cold, report.warm
-        yield _row(
-            str(report.machines),
-            f"{cold.up_s:.1f}",
-            f"{statistics.median(run.wall_s for run in cold.ours):.1f}",
-            f"{best_ms(cold.ours):.1f}",
-            f"{median_ms(cold.ours):.1f}",
-            f"{best_ms(cold.bare):.1f}",
-            f"{best_ms(cold.ours) / best_ms(cold.bare):.2f}",
-            f"{median_ms(cold.ours) / median_ms(cold.bare):.2f}",
-            f"{cold.down_s:.1f}",
-            f"{warm.up_s:.1f}",
-            f"{warm.down_s:.1f}",
-            _loads([cold.load, warm.load, *(run.load for run in cold.ours)]),
-        )
+        times = (f"{cold.down_s:.1f}", f"{warm.up_s:.1f}", f"{warm.down_s:.1f}", _loads(cold.turns))
+        up_s = f"{cold.up_s:.1f}"
+        yield _row(str(report.machines), *_cells(cold.turns), up_s, _middle_wall_s(cold.turns), *times)
     yield ""
-    yield from _head("machines", "in this order", "s", "times the mean of both pairs of ray starts", "load")
+    yield from _head("machines", "in this order", "s", "beside the mean of both pairs of ray starts", "load")
     for report in reports:
         base = _ray_start_s(report.ray_starts)
         for before, name, session in zip(
@@ -104,17 +59,18 @@ def hosts_tables(reports: Sequence[HostsReport]) -> Iterator[str]:
             yield _row(str(report.machines), name, f"{session.up_s:.1f}", ratio, f"{session.load:.1f}")
 
 
-def throughput_bounds(runs: dict[str, Sequence[Measurement]]) -> list[Bound]:
-    """Judge the runs on one machine, by the best of each."""
-    bare, ours = best_ms(runs[XARGS]), best_ms(runs[UP])
-    own = best_ms(runs[OWN])
-    bounds = [
-        Bound(f"{UP}, at most {MOST_OF_XARGS} of xargs", ours / bare, ours <= MOST_OF_XARGS * bare),
-        Bound(f"{OWN}, at most {MOST_OF_XARGS} of xargs", own / bare, own <= MOST_OF_XARGS * bare),
-    ]
-    if TUNE in runs:
-        faster = best_ms(runs[TUNE]) / own
-        bounds.append(Bound(f"at least {LEAST_OF_TUNE:.0f} times as fast as Ray Tune", faster, faster >= LEAST_OF_TUNE))
+def throughput_bounds(rows: Sequence[Turns]) -> list[Bound]:
+    """Judge the runs on one machine, each by its middle ratio or time."""
+    bounds = []
+    middle = {row.name: median_ms(row.runs) for row in rows}
+    for row in rows:
+        if row.name == TUNE:
+            faster = middle[TUNE] / middle[OWN]
+            promise = f"{OWN}, at least {LEAST_OF_TUNE:.0f} times as fast as Ray Tune"
+            bounds.append(Bound(promise, faster, faster >= LEAST_OF_TUNE))
+        else:
+            ratio = statistics.median(row.ratios)
+            bounds.append(Bound(f"{row.name}, at most {MOST_OF_XARGS} of xargs", ratio, ratio <= MOST_OF_XARGS))
     return bounds
 
 
@@ -131,12 +87,30 @@ def hosts_bounds(reports: Sequence[HostsReport]) -> list[Bound]:
     return bounds
 
 
+def _cells(row: Turns) -> tuple[str, ...]:
+    return (
+        str(row.runs[0].window.trials),
+        str(len(row.runs)),
+        f"{best_ms(row.runs):.1f}",
+        f"{median_ms(row.runs):.1f}",
+        f"{best_ms(row.bare):.1f}",
+        f"{median_ms(row.bare):.1f}",
+        f"{min(row.ratios):.2f}",
+        f"{statistics.median(row.ratios):.2f}",
+    )
+
+
+def _middle_wall_s(row: Turns) -> str:
+    return f"{statistics.median(run.wall_s for run in row.runs):.1f}"
+
+
+def _loads(row: Turns) -> str:
+    loads = [run.load for run in (*row.runs, *row.bare)]
+    return f"{min(loads):.1f} to {max(loads):.1f}"
+
+
 def _ray_start_s(starts: Sequence[RayStart]) -> float:
     return statistics.mean(start.seconds for start in starts)
-
-
-def _loads(loads: Sequence[float]) -> str:
-    return f"{min(loads):.1f} to {max(loads):.1f}"
 
 
 def _head(*cells: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ray_remote_nni.experiment.placement import DISTRUST_S, RoundRobin
@@ -68,6 +68,7 @@ def test_a_machine_that_is_not_alive_gets_none() -> None:
     assert {placement.take(["a"]) for _ in range(3)} == {"a"}
 
 
+@settings(max_examples=40)
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 5))
 def test_a_trial_always_goes_to_a_machine_with_the_fewest(turns: list[bool], count: int) -> None:
     placement, nodes = RoundRobin(), [str(number) for number in range(count)]

@@ -143,7 +143,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(values=st.lists(json_values, max_size=6), data=st.data())
 def test_however_the_bytes_are_split_the_same_metrics_are_read(
     tmp_path_factory: pytest.TempPathFactory, values: list[Any], data: st.DataObject
@@ -154,7 +154,7 @@ def test_however_the_bytes_are_split_the_same_metrics_are_read(
     assert values_of(tmp_path_factory, *pieces) == values
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(
     garbage=st.lists(st.binary(max_size=40).filter(lambda b: b"ME" not in b and b[-1:] != b"M"), max_size=4),
     data=st.data(),

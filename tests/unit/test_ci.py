@@ -1,13 +1,18 @@
-"""A skipped test is fine on a laptop, and a failure in CI."""
+"""What CI is strict about: no test is skipped, and every package has a known version."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+CONSTRAINTS = Path(__file__).parents[2] / ".ci/constraints.txt"
 
 SKIPPING = """
 import pytest
@@ -35,3 +40,13 @@ def test_a_skipped_test_fails_the_run_in_ci_only(tmp_path: Path, in_ci: bool, co
     assert done.returncode == code, done.stdout + done.stderr
     assert "1 passed, 1 skipped" in done.stdout.splitlines()[-1]
     assert ("skipped ones count as failures" in done.stdout) == in_ci
+
+
+def test_every_package_that_the_project_asks_for_has_a_version_that_it_accepts() -> None:
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    pinned = {pin.name: pin for pin in (Requirement(line) for line in lines if not line.startswith("#"))}
+    for text in metadata.requires("ray-remote-nni") or []:
+        wanted = Requirement(text)
+        (pin,) = pinned[canonicalize_name(wanted.name)].specifier
+        assert pin.operator == "=="
+        assert wanted.specifier.contains(pin.version), text
