@@ -24,6 +24,7 @@ from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster
 from ray_remote_nni.experiment.attach import attach as attach_to
+from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.run import (
     RunningExperiment,
@@ -33,7 +34,7 @@ from ray_remote_nni.experiment.run import (
 )
 from ray_remote_nni.experiment.status import cluster_of
 from ray_remote_nni.experiment.stop import send_request, stop_experiment
-from ray_remote_nni.records.model import ExperimentStatus
+from ray_remote_nni.records.model import ExperimentStatus, TrialRecord
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.shapes import experiment_json
 from ray_remote_nni.views.live import LiveView
@@ -119,12 +120,17 @@ def kill(
     entry = find_experiment(experiment)
     access = access_cluster(cluster_of(entry), ask_secret)
 
-    async def killing() -> None:
+    async def killing() -> TrialRecord:
         async with access.head() as head:
-            await send_request(entry, head, "kill", trial)
+            await catch_up(entry, head)
+            with RecordReader(entry.mirror) as records:
+                record = records.trial(trial)
+            if not record.ended:
+                await send_request(entry, head, "kill", trial)
+            return record
 
-    asyncio.run(killing())
-    say(f"Trial {trial} is being killed.")
+    record = asyncio.run(killing())
+    say(f"Trial {trial} is {record.status} already." if record.ended else f"Trial {trial} is being killed.")
 
 
 def _watch(running: RunningExperiment, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from ray_remote_nni.cluster.alone import alone_with
 from ray_remote_nni.cluster.dependencies import (
     DependencyPlan,
     available_here,
@@ -71,7 +72,15 @@ async def bring_up(request: ClusterRequest, report: Report) -> BroughtUp:
     """Make the cluster run.
 
     Raises ClusterError that names each machine that failed, and why; what this call started is stopped then.
+    Of two commands that want the same cluster the second waits, and finds it up.
     """
+    first = request.machines[0].settings.host
+    waiting = "another command is bringing this cluster up; waiting for it"
+    async with alone_with(request, lambda: report(first, waiting)):
+        return await _bring_up(request, report)
+
+
+async def _bring_up(request: ClusterRequest, report: Report) -> BroughtUp:
     known = find_cluster(request)
     name = known.name if known is not None else secrets.token_hex(3)
     connections: list[Transport] = []

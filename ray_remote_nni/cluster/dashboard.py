@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import time
 import urllib.error
@@ -75,7 +76,7 @@ class Dashboard:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
             raise _Refused(error.code, error.read().decode(errors="replace")) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise ClusterError(f"Ray's dashboard does not answer at {self.url}: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from ray_remote_nni.errors import MachineError
 
 _SOURCE = Path(__file__).parent / "remote/facts.py"
 _NO_PYTHON = "no python"
+_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,15 @@ async def read_facts(
     Its Python is the one in the folder `python_path`, or else `python`, or else the first on its PATH.
     Raises MachineError where there is none.
     """
-    answer = (await run_shell(transport, facts_script(question, python_path, python))).strip()
+    asking = run_shell(transport, facts_script(question, python_path, python))
+    try:
+        answer = (await asyncio.wait_for(asking, _TIMEOUT_S)).strip()
+    except asyncio.TimeoutError as error:
+        raise MachineError(
+            transport.host,
+            f"it lets us in, and tells nothing of itself within {_TIMEOUT_S:.0f} s.",
+            "Log in with ssh: does its home, or a disk on its PATH, hang?",
+        ) from error
     if answer == _NO_PYTHON:
         where = f"the folder `pythonPath: {python_path}`" if python_path else "its PATH"
         raise MachineError(

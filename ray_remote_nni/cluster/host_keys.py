@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ def host_identity(host: str, port: int | None) -> HostIdentity:
     options = asyncssh.SSHClientConnectionOptions(config=(), host=host, client_keys=None, agent_path=None, **given)
     files: tuple[Path, ...] | None = None
     if options.known_hosts is not None:
-        named = tuple(Path(str(file)) for file in list(options.known_hosts))  # type: ignore[arg-type]
+        listed = [Path(str(file)) for file in list(options.known_hosts)]  # type: ignore[arg-type]
+        # Some name /dev/null to be asked nothing; what is written there cannot be checked the next time.
+        named = tuple(file for file in listed if file != Path(os.devnull))
         files = named or (Path.home() / ".ssh/known_hosts", Path("/etc/ssh/ssh_known_hosts"))
     return HostIdentity(options.host_key_alias or options.host, options.port, files)
 

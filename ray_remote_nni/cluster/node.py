@@ -60,7 +60,9 @@ async def _last_words(transport: Transport, node: NodePlan) -> str:
 
 async def node_runs(transport: Transport, directory: str) -> bool:
     """Tell whether the guard of the node in this folder runs."""
-    identity = quote(f"{directory}/guard.json")
-    script = f"""pid=$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' {identity} 2>/dev/null)
-[ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && echo runs"""
+    # Its PID may be another process's by now, which did not start at the same tick.
+    script = f"""known={quote(f"{directory}/guard.json")}
+pid=$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' "$known" 2>/dev/null)
+ticks=$(sed -n 's/.*"start_ticks": \\([0-9]*\\).*/\\1/p' "$known" 2>/dev/null)
+[ -n "$pid" ] && set -- $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) && [ "${{20}}" = "$ticks" ] && echo runs"""
     return "runs" in await run_shell(transport, script)

@@ -96,7 +96,7 @@ def _check_machine(machine: MachineSettings, known: MachineFacts) -> list[Machin
     elif not known.ray_has_dashboard:
         problems.append(("its Ray came without the dashboard.", f"On that machine: {install}"))
     if not known.home_writable:
-        remedy = "Make it writable, or log in as another user."
+        remedy = "Make it (and make it writable), or log in as another user."
         problems.append((f"its home {known.home} cannot be written to.", remedy))
     elif known.free_bytes < _NEEDED_BYTES:
         free = known.free_bytes // 1024**2

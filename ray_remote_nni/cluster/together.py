@@ -38,8 +38,15 @@ async def led(leader: Awaitable[None], followers: Iterable[Awaitable[None]]) -> 
                 task.cancel()
 
     leading.add_done_callback(follow)
-    await asyncio.wait([leading, *following])
-    await on_all(task for task in [leading, *following] if not task.cancelled())
+    tasks = [leading, *following]
+    try:
+        await asyncio.wait(tasks)
+    finally:
+        # Whoever gave up on us must not find any of them at work afterwards.
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await on_all(task for task in tasks if not task.cancelled())
 
 
 def failure(errors: Sequence[MachineError]) -> ClusterError:

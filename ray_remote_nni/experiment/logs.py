@@ -31,10 +31,18 @@ def trial_output(
     if trial.machine is None:
         raise NotFound(f"Trial {trial.trial_id} has not started yet.")
     state = cluster_named(entry.cluster)
-    node = next((node for node in state.machines if node.host == trial.machine), None) if state is not None else None
-    if state is None or node is None:
+    # Behind one address there may be several machines, each at a port of its own.
+    nodes = [node for node in state.machines if node.host == trial.machine] if state is not None else []
+    if state is None or not nodes:
         raise NotFound(f"The output of trial {trial.trial_id} is on {trial.machine}, whose cluster is not up.")
-    yield asyncio.run(_fetch(access_cluster(state, ask), node, entry.experiment_id, trial.trial_id, stream))
+    access = access_cluster(state, ask)
+    for number, node in enumerate(nodes, 1):
+        try:
+            yield asyncio.run(_fetch(access, node, entry.experiment_id, trial.trial_id, stream))
+            return
+        except NotFound:
+            if number == len(nodes):
+                raise
 
 
 async def _fetch(access: ClusterAccess, node: MachineState, experiment_id: str, trial_id: str, stream: Stream) -> bytes:

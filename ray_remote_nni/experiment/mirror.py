@@ -120,7 +120,12 @@ async def _pull_from(
                     raise MachineError(
                         machine.host, f"its trials' output could not be fetched: {(said or ['no reason given'])[-1]}"
                     )
-                await asyncio.to_thread(_unpack, spool, entry.trials_directory)
+                try:
+                    await asyncio.to_thread(_unpack, spool, entry.trials_directory)
+                except (OSError, EOFError, ValueError, tarfile.TarError) as error:
+                    raise MachineError(
+                        machine.host, f"its trials' output could not be kept in {entry.trials_directory}: {error}"
+                    ) from error
     finally:
         await connection.close()
 

@@ -85,7 +85,7 @@ def _driver(entry: ExperimentEntry) -> tuple[int | None, int | None]:
 async def finish_experiment(running: RunningExperiment, report: Report, *, stop: bool) -> list[MachineError]:
     """Bring the rest of the results here, after the end or, with `stop`, after stopping it; return what is missing.
 
-    A cluster of the experiment's own is taken down then.
+    A cluster of the experiment's own is taken down then, unless another experiment has moved in.
     """
     entry, access = running.entry, running.access
     if stop:
@@ -93,8 +93,26 @@ async def finish_experiment(running: RunningExperiment, report: Report, *, stop:
             await stop_experiment(entry, head)
     missing = await pull_outputs(entry, access.state, access.connect)
     if running.own:
-        await end_cluster(access, report)
+        if others := await _others_running(entry, access):
+            names = ", ".join(other.experiment_id for other in others)
+            report(access.state.head.host, f"the cluster stays up for experiment {names}; then type: ray-nni down")
+        else:
+            await end_cluster(access, report)
     return missing
+
+
+async def _others_running(entry: ExperimentEntry, access: ClusterAccess) -> list[ExperimentEntry]:
+    """Return the other experiments of this client that run on the cluster."""
+    others = [
+        other
+        for other in all_experiments()
+        if other.cluster == access.state.name and other.experiment_id != entry.experiment_id
+    ]
+    if not others:
+        return []
+    async with access.head() as head:
+        pulses = [(other, await catch_up(other, head)) for other in others]
+    return [other for other, pulse in pulses if pulse is not None and pulse.status == "RUNNING" and pulse.driver_alive]
 
 
 async def end_cluster(access: ClusterAccess, report: Report, *, force: bool = False) -> list[ExperimentEntry]:

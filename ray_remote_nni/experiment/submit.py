@@ -18,7 +18,7 @@ from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.config import LoadedConfig
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.experiment.upload import digest_code, pack_code
 
@@ -68,21 +68,30 @@ def check_gpus(loaded: LoadedConfig, state: ClusterState) -> None:
         )
 
 
+def kept_here(loaded: LoadedConfig) -> frozenset[Path]:
+    """Return what is not uploaded where it lies among the code: the configuration, and the results of experiments."""
+    results = {Path(entry.directory).resolve() for entry in all_experiments()}
+    working_directory = loaded.experiment.experiment_working_directory.resolve()
+    if working_directory != loaded.experiment.trial_code_directory.resolve():
+        results.add(working_directory)
+    return frozenset({loaded.path.resolve(), *results})
+
+
 async def submit(loaded: LoadedConfig, head: Head) -> ExperimentEntry:
     """Upload the code, hand the experiment to the head, and start its driver as a Ray job."""
     check_gpus(loaded, head.state)
     config = loaded.experiment
     experiment_id = new_experiment_id()
-    excluded = frozenset({loaded.path.resolve(), config.experiment_working_directory.resolve()})
+    excluded = kept_here(loaded)
     source = config.trial_code_directory.resolve()
     code = digest_code(source, excluded)
     spec = make_spec(loaded, experiment_id, code)
-    directory = config.experiment_working_directory / experiment_id
-    _write_config(directory, spec.config)
     question = {"experiment": experiment_id, "spec": spec.to_json(), "code": code}
     if not (await head.ask("ray_remote_nni.experiment.receive", question))["code"]:
         with pack_code(source, excluded) as archive:
             await install(head.connection, head.machine.python, code, archive, kind="code")
+    directory = config.experiment_working_directory / experiment_id
+    _write_config(directory, spec.config)
     entry = ExperimentEntry(
         experiment_id=experiment_id,
         name=config.experiment_name,

@@ -13,9 +13,10 @@ from typing import IO
 
 from ray_remote_nni.errors import UsageError
 
-#: What no trial needs, wherever it lies.
+#: What no trial needs, wherever it lies; a trialCodeDirectory may be somebody's home.
 EXCLUDED_NAMES = frozenset(
     {".git", ".hg", ".svn", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ipynb_checkpoints"}
+    | {".ssh", ".gnupg", ".ray-nni"}
 )
 
 
@@ -56,11 +57,18 @@ def digest_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> str
 
 
 def pack_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> IO[bytes]:
-    """Return a compressed archive of the code, as a file on disk that is gone when it is closed."""
+    """Return a compressed archive of the code, as a file on disk that is gone when it is closed. Raises UsageError."""
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    with tarfile.open(fileobj=spool, mode="w:gz", compresslevel=1) as archive:
-        for name, path in code_files(directory, excluded):
-            archive.add(path, arcname=name, recursive=False, filter=_nobodys)
+    try:
+        with tarfile.open(fileobj=spool, mode="w:gz", compresslevel=1) as archive:
+            for name, path in code_files(directory, excluded):
+                archive.add(path, arcname=name, recursive=False, filter=_nobodys)
+    except OSError as error:
+        spool.close()
+        where = error.filename or directory
+        raise UsageError(
+            f"trialCodeDirectory: {where} changed while it was read: {error.strerror or error}."
+        ) from error
     spool.seek(0)
     return spool
 

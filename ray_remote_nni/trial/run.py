@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from ray_remote_nni.trial.metrics import MetricReader
 from ray_remote_nni.trial.spec import Ended, NotStarted, Started, TrialEvent, TrialSpec
 from ray_remote_nni.trial.workspace import Workspace, last_lines, prepare_workspace
 
+#: In the environment of all that belongs to a node, so that `down` finds what its guard may have lost.
+_NODE_MARK = "RAY_NNI_NODE"
 #: How long a metric may wait for its way to the driver, and so the longest life of a trial told in one batch.
 _BATCH_S = 0.25
 
@@ -58,7 +60,10 @@ def run_attempt(
 def _start(
     process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace: Workspace, assigned: tuple[int, ...]
 ) -> float:
-    inherited = process.environment if spec.base_environment is None else spec.base_environment
+    inherited: Mapping[str, str] = process.environment
+    if spec.base_environment is not None:
+        mark = {name: value for name, value in inherited.items() if name == _NODE_MARK}
+        inherited = {**spec.base_environment, **mark}
     environment = trial_environment(
         spec,
         workspace,

@@ -23,7 +23,7 @@ def run_trial(spec: TrialSpec, head_node: str, inbox: Any) -> list[TrialEvent]:
     code = ensure_code(spec.code, lambda: _fetch_code(spec.code, head_node))
     gpus: tuple[int, ...] = ()
     if spec.gpu_number:
-        gpus = tuple(int(gpu) for gpu in ray.get_runtime_context().get_accelerator_ids()["GPU"])
+        gpus = tuple(sorted(int(gpu) for gpu in ray.get_runtime_context().get_accelerator_ids()["GPU"]))
     events: list[TrialEvent] = []
     for batch in run_attempt(spec, Machine.from_environment(), code, gpus):
         if not isinstance(batch[-1], (Ended, NotStarted)):

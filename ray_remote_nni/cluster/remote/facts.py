@@ -25,7 +25,7 @@ def main(arguments, stream):
         "hostname": socket.gethostname(),
         "home": home,
         "home_writable": os.access(home, os.W_OK),
-        "free_bytes": shutil.disk_usage(home).free,
+        "free_bytes": free_bytes(home),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": memory_bytes(),
         "python": sys.executable,
@@ -52,6 +52,14 @@ def folders(path):
         return os.listdir(path)
     except OSError:
         return []
+
+
+def free_bytes(path):
+    """Return how much fits onto the disk of a folder, 0 where there is no such folder."""
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return 0
 
 
 def memory_bytes():

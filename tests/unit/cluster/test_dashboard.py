@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,6 +102,21 @@ def test_an_answer_that_is_not_rays_is_a_cluster_error(ray_dashboard: FakeDashbo
     ray_dashboard.answers = [(200, text)]
     with pytest.raises(ClusterError, match="does not answer"):
         asyncio.run(ray_dashboard.client.job("job-1"))
+
+
+@pytest.mark.parametrize("answer", [b"", b"220 mail.example.org\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+def test_an_answer_that_breaks_off_is_a_cluster_error(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(ClusterError, match="does not answer"):
+            asyncio.run(Dashboard(f"http://127.0.0.1:{server.getsockname()[1]}", TOKEN).job("job-1"))
 
 
 def test_a_dashboard_that_is_not_there_is_told_without_the_token() -> None:

@@ -17,6 +17,7 @@ from ssh_machine import SshMachine
 
 from ray_remote_nni.cluster.facts import MachineFacts, Question, expand_home, read_facts
 from ray_remote_nni.cluster.local import LocalTransport
+from ray_remote_nni.cluster.node import node_runs
 from ray_remote_nni.cluster.remote import facts as remote
 from ray_remote_nni.cluster.ssh import connect
 from ray_remote_nni.errors import MachineError
@@ -171,6 +172,19 @@ def test_a_python_path_cannot_run_a_command(home: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "trap").exists()
 
 
+def test_a_machine_that_hangs_is_not_waited_for_for_ever(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray_remote_nni.cluster.facts._TIMEOUT_S", 0.2)
+    with pytest.raises(MachineError, match="tells nothing of itself"):
+        read_here(python_path=a_python(tmp_path / "bin", "exec sleep 60"))
+
+
+def test_a_home_that_is_not_there_cannot_be_written_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/no/such/home")
+    assert (ask()["home_writable"], ask()["free_bytes"]) == (False, 0)
+
+
 def test_a_port_that_is_taken_is_not_offered(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -266,9 +280,14 @@ def test_a_ray_folder_in_the_users_home_is_not_ray(machine: SshMachine, known_ho
 
 
 def test_the_state_of_a_node_is_read_where_its_folder_has_a_quotation_mark(home: Path, tmp_path: Path) -> None:
-    from ray_remote_nni.cluster.node import node_runs
-
     folder = tmp_path / "it's"
     folder.mkdir()
-    (folder / "guard.json").write_text(json.dumps({"pid": os.getpid(), "start_ticks": 1}))
+    me = read_process(os.getpid())
+    assert me is not None
+    (folder / "guard.json").write_text(json.dumps({"pid": me.pid, "start_ticks": me.start_ticks}))
     assert asyncio.run(node_runs(LocalTransport(), str(folder)))
+
+
+def test_another_process_with_the_guards_old_pid_is_no_node_that_runs(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "guard.json").write_text(json.dumps({"pid": os.getpid(), "start_ticks": 1}))
+    assert not asyncio.run(node_runs(LocalTransport(), str(tmp_path)))

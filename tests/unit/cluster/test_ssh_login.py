@@ -14,6 +14,9 @@ from ray_remote_nni.cluster.ssh import Login, SshTransport, connect
 from ray_remote_nni.cluster.transport import run_shell
 from ray_remote_nni.errors import MachineError
 
+# Throw-away keys may be weak.
+pytestmark = pytest.mark.filterwarnings("ignore:.*bcrypt.kdf")
+
 
 def log_in(login: Login) -> str:
     """Log in and say hello, once."""
@@ -45,8 +48,9 @@ def log_in_while_up(machine: SshMachine, known_hosts: Path | None = None, **chan
 
 
 def key_file(home: Path, key: asyncssh.SSHKey, passphrase: str | None = None) -> Path:
+    """A private key in the format of today's ssh-keygen."""
     file = home / "key"
-    file.write_bytes(key.export_private_key("pkcs8-pem", passphrase))
+    file.write_bytes(key.export_private_key("openssh", passphrase, rounds=1))
     return file
 
 
@@ -302,6 +306,14 @@ def test_a_user_known_hosts_file_of_the_ssh_configuration_is_read_and_written(
     log_in_while_up(machine, accept_new_host_key=True)
     assert own.read_text() == machine.known_hosts_line()
     assert log_in_while_up(machine) == "hello\n"
+
+
+def test_a_user_known_hosts_file_of_dev_null_remembers_nothing_and_is_not_used(
+    machine: SshMachine, known_hosts: Path, home: Path
+) -> None:
+    (home / ".ssh" / "config").write_text("UserKnownHostsFile /dev/null\n")
+    assert log_in_while_up(machine, accept_new_host_key=True) == "hello\n"
+    assert known_hosts.read_text() == machine.known_hosts_line()
 
 
 @pytest.mark.parametrize("given", [None, "wrong"])

@@ -67,3 +67,23 @@ def test_a_mistake_of_ours_is_not_a_machines_failure() -> None:
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(_all(work(0, "a"), mistake()))
+
+
+def test_nothing_goes_on_after_somebody_gave_up_on_it() -> None:
+    ended = []
+
+    async def start(host: str) -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0)
+            ended.append(host)
+
+    async def up() -> list[str]:
+        starting = asyncio.ensure_future(_led(start("head"), start("worker")))
+        await asyncio.sleep(0.01)
+        starting.cancel()
+        await asyncio.wait([starting])
+        return sorted(ended)
+
+    assert asyncio.run(up()) == ["head", "worker"]

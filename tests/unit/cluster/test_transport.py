@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +21,7 @@ from ray_remote_nni.cluster.module import ask_module
 from ray_remote_nni.cluster.ssh import connect
 from ray_remote_nni.cluster.transport import Transport, call_python, quote, run_shell
 from ray_remote_nni.errors import MachineError
+from ray_remote_nni.guard.processes import command_of
 
 LIBRARY = str(Path(ray_remote_nni.__file__).parents[1])
 AWKWARD = [
@@ -192,13 +195,20 @@ def test_a_module_that_fails_is_told_by_its_last_line(home: Path) -> None:
         on_local(lambda t: ask_module(t, sys.executable, LIBRARY, "ray_remote_nni.experiment.receive", {}))
 
 
-def test_a_local_command_ends_with_its_context(home: Path, tmp_path: Path) -> None:
-    async def work(transport: Transport) -> int:
-        async with transport.run("echo $$; exec sleep 60") as stream:
-            return int(await stream.read(100))
+def test_a_local_command_ends_with_its_context_and_so_do_its_children(home: Path) -> None:
+    async def work(transport: Transport) -> list[int]:
+        async with transport.run("sleep 60 & echo $$; echo $!; wait") as stream:
+            return [int(await anext(stream.lines())) for _ in range(2)]
 
-    pid = on_local(work)
-    assert not Path(f"/proc/{pid}").exists()
+    shell, child = on_local(work)
+    deadline = time.monotonic() + 5
+    while command_of(shell) or command_of(child):
+        assert time.monotonic() < deadline
+
+
+def test_a_ctrl_c_at_the_terminal_does_not_reach_a_local_command(home: Path) -> None:
+    said = on_local(lambda t: run_shell(t, "ps -o pgid= -p $$"))
+    assert int(said) != os.getpgrp()
 
 
 @pytest.mark.parametrize("shell", SHELLS)

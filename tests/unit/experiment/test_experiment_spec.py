@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from experiment_values import experiment_spec
+from experiment_values import experiment_entry, experiment_spec
 
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.config import LoadedConfig, load_config
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.spec import read_spec, write_spec
-from ray_remote_nni.experiment.submit import check_gpus, make_spec, new_experiment_id
+from ray_remote_nni.experiment.submit import check_gpus, kept_here, make_spec, new_experiment_id
 
 CONFIG = """\
 experimentName: digits
@@ -104,6 +104,22 @@ def test_an_experiments_id_is_eight_small_letters_and_digits_and_never_the_same(
     ids = {new_experiment_id() for _ in range(200)}
     assert len(ids) == 200
     assert all(len(one) == 8 and one.isalnum() and one == one.lower() for one in ids)
+
+
+def test_the_configuration_and_the_results_are_not_uploaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    kept = kept_here(load(tmp_path, REMOTE + "experimentWorkingDirectory: results\n"))
+    assert kept == {tmp_path / "config.yml", tmp_path / "results"}
+
+
+def test_results_that_lie_beside_the_code_are_not_uploaded_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    experiment_entry(tmp_path / "exp12345").save()
+    kept = kept_here(load(tmp_path, REMOTE + "experimentWorkingDirectory: .\ntrialCodeDirectory: .\n"))
+    assert kept == {tmp_path / "config.yml", tmp_path / "exp12345"}
 
 
 def cluster_with_gpus(*gpus: int) -> ClusterState:

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,13 @@ from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import MachineError, NotFound
-from ray_remote_nni.experiment import collect
+from ray_remote_nni.experiment import collect, run
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.logs import _fetch, trial_output
 from ray_remote_nni.experiment.mirror import _unpack, catch_up, follow, pull_outputs
 from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.records.model import ExperimentStatus
 from ray_remote_nni.records.reader import RecordReader
 
 LIBRARY = Path(ray_remote_nni.__file__).parents[1]
@@ -252,6 +254,16 @@ def test_output_of_a_running_trial_is_fetched_from_its_machine(home: Path, entry
     assert output_of(entry) == b"out\xff\0\n"
 
 
+def test_output_is_found_on_the_right_one_of_two_machines_behind_one_address(
+    home: Path, entry: ExperimentEntry, tmp_path: Path
+) -> None:
+    state = cluster(home, "localhost", "localhost")
+    elsewhere = replace(state.machines[0], home=str(tmp_path / "elsewhere"))
+    replace(state, machines=(elsewhere, state.machines[1])).save()
+    on_machine(home)
+    assert output_of(entry) == b"out\xff\0\n"
+
+
 def test_output_on_a_cluster_that_is_down_is_told_with_its_machine(home: Path, entry: ExperimentEntry) -> None:
     with pytest.raises(NotFound, match="is on localhost, whose cluster is not up"):
         output_of(entry)
@@ -266,3 +278,40 @@ def test_output_that_is_gone_from_its_machine_is_an_error_and_not_empty(home: Pa
     state = cluster(home)
     with pytest.raises(NotFound, match="aB3dE on localhost"):
         asyncio.run(_fetch(ClusterAccess(state, None), state.machines[0], "exp12345", "aB3dE", "stdout"))
+
+
+def test_output_that_cannot_be_kept_here_is_told_and_stops_nothing_else(home: Path, entry: ExperimentEntry) -> None:
+    record_on_head(home, ("aB3dE", "localhost"))
+    asyncio.run(catch_up(entry, Head(cluster(home), LocalTransport())))
+    on_machine(home)
+    entry.trials_directory.write_text("a file in the place of the folder")
+    (error,) = pull(home, entry)
+    assert f"could not be kept in {entry.trials_directory}" in str(error)
+
+
+@pytest.mark.parametrize(("other", "taken_down"), [("RUNNING", False), ("DONE", True), (None, True)])
+def test_a_cluster_of_an_experiments_own_stays_up_while_another_one_runs_on_it(
+    home: Path,
+    entry: ExperimentEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    other: ExperimentStatus | None,
+    taken_down: bool,
+) -> None:
+    entry.save()
+    record_on_head(home, ("aB3dE", "localhost"))
+    if other is not None:
+        experiment_entry(entry.mirror.parent / "other", experiment_id="other123").save()
+        with new_records(home / ".ray-nni" / "experiments" / "other123" / "records.sqlite") as store:
+            store.set_driver()
+            store.set_status(other)
+    ended = []
+
+    async def end_cluster(*_: object) -> None:
+        ended.append(True)
+
+    monkeypatch.setattr(run, "end_cluster", end_cluster)
+    running = run.RunningExperiment(entry, ClusterAccess(cluster(home), None), own=True)
+    reported: list[str] = []
+    asyncio.run(run.finish_experiment(running, lambda host, what: reported.append(what), stop=False))
+    assert bool(ended) is taken_down
+    assert any("other123" in what for what in reported) is not taken_down

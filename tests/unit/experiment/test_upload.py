@@ -44,7 +44,9 @@ def test_everything_is_uploaded_folders_included(code: Path) -> None:
     assert names(code) == ["pkg", "run.sh", "train.py", "pkg/__init__.py", "pkg/empty"]
 
 
-@pytest.mark.parametrize("name", [".git", "__pycache__", ".venv", ".mypy_cache", ".ipynb_checkpoints"])
+@pytest.mark.parametrize(
+    "name", [".ssh", ".ray-nni", ".git", "__pycache__", ".venv", ".mypy_cache", ".ipynb_checkpoints"]
+)
 def test_what_no_trial_needs_stays_here_wherever_it_lies(code: Path, name: str) -> None:
     before = names(code)
     for folder in (code, code / "pkg"):
@@ -142,6 +144,14 @@ def test_a_file_that_cannot_be_read_is_named(code: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(upload, "_update", fail)
     with pytest.raises(UsageError, match=r"trialCodeDirectory: .*\.sh cannot be read: Permission denied"):
         digest_code(code)
+
+
+def test_a_file_that_vanishes_while_it_is_packed_is_named(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = list(code_files(code))
+    (code / "train.py").unlink()
+    monkeypatch.setattr(upload, "code_files", lambda *_: iter(listed))
+    with pytest.raises(UsageError, match=r"trialCodeDirectory: .*train\.py changed while it was read"):
+        pack_code(code)
 
 
 def test_modes_and_links_arrive_as_they_were(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

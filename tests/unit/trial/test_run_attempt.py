@@ -44,7 +44,7 @@ def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     done = subprocess.run(
         [sys.executable, "-S", "-E", "-c", _START, LIBRARY],
         input=json.dumps(settings),
-        env={**os.environ, "GREETING": "hello", "SSH_CLIENT": "192.0.2.9 50000 22"},
+        env={**os.environ, "GREETING": "hello", "RAY_NNI_NODE": "/the/node", "SSH_CLIENT": "192.0.2.9 50000 22"},
         text=True,
         capture_output=True,
         check=True,
@@ -214,6 +214,11 @@ def test_a_trial_has_the_environment_of_its_machine(trial: ATrial) -> None:
 def test_a_base_environment_takes_the_place_of_the_machines(trial: ATrial) -> None:
     trial.run('echo "$GREETING $MINE"', base_environment={"PATH": os.environ["PATH"], "MINE": "1"})
     assert trial.workspace.stdout.read_text() == " 1\n"
+
+
+def test_a_trial_bears_the_mark_of_its_node_whatever_its_environment(trial: ATrial) -> None:
+    trial.run('echo "$RAY_NNI_NODE"', base_environment={"PATH": os.environ["PATH"]})
+    assert trial.workspace.stdout.read_text() == "/the/node\n"
 
 
 def test_the_python_path_decides_what_python_a_trial_runs(trial: ATrial, tmp_path: Path) -> None:
