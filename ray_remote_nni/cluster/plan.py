@@ -245,6 +245,8 @@ def _plan_node(
             # Trials need a worker each, whatever the number of CPUs: none is started before it is needed.
             "RAY_enable_worker_prestart": "0",
             "RAY_prestart_worker_first_driver": "0",
+            # A worker that waits for its next trial is not to be replaced by a new one, which costs a second.
+            "RAY_idle_worker_killing_time_threshold_ms": "10000",
             "PYTHONPATH": ":".join(f"{root}/lib/{library}" for library in libraries),
             "TMPDIR": f"{directory}/tmp",
             "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.model import Metric
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, TrialEvent, TrialSpec
-from ray_remote_nni.trial.task import on_node, run_trial
+from ray_remote_nni.trial.task import events_of, on_node, run_trial
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Attempt:
         """Return what the trial has reported so far."""
         return [event for event in self.events if isinstance(event, Reported)]
 
-    def submit(self, spec: ExperimentSpec, node: str | None, head_node: str, inbox: Any) -> None:
+    def submit(self, spec: ExperimentSpec, node: str | None, head_node: str) -> None:
         """Hand the attempt to Ray; `node` is where it shall run, None where Ray chooses by what it reserves."""
         options: dict[str, Any] = {
             "name": f"trial {self.trial.sequence} {self.trial.trial_id}",
@@ -61,12 +62,12 @@ class Attempt:
         }
         if spec.trial_memory_bytes is not None:
             options["memory"] = spec.trial_memory_bytes
-        self._task = run_trial.options(**options).remote(self.trial, head_node, inbox)
+        self._task = run_trial.options(**options).remote(pickle.dumps(self.trial), head_node)
 
     async def end(self) -> Ended | Lost | Cancelled:
         """Wait for the end; `events` is whole then."""
         try:
-            self.events = await self._task
+            self.events = events_of(await self._task)
         except TaskCancelledError:
             return Cancelled()
         except RayError as error:

@@ -23,14 +23,17 @@ from ray_remote_nni.experiment.suggestions import Suggestions
 from ray_remote_nni.records.model import ExperimentStatus, TrialRecord
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.store import RecordStore
-from ray_remote_nni.trial.inbox import Inbox
+from ray_remote_nni.trial.inbox import Inbox, inbox_name
 from ray_remote_nni.trial.spec import Ended, TrialSpec
+from ray_remote_nni.trial.task import on_node, warm_up
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
 _COLLECT_S = 10.0
 #: How old the list of live machines may be.
 _NODES_S = 2.0
+#: More workers at once would only slow one another's start.
+_MOST_WARM = 4
 _ID_LETTERS = string.ascii_letters + string.digits
 
 
@@ -67,7 +70,7 @@ class ExperimentLoop:
         self._placement = RoundRobin()
         self._nodes: list[str] = []
         self._nodes_time = 0.0
-        self._inbox: Any = Inbox.options(name=f"inbox {spec.experiment_id}").remote()  # type: ignore[attr-defined]
+        self._inbox: Any = Inbox.options(name=inbox_name(spec.experiment_id)).remote()  # type: ignore[attr-defined]
         self._head_node = ray.get_runtime_context().get_node_id()
         # The clock of maxExperimentDuration does not run while an experiment is interrupted.
         self._deadline = (
@@ -78,11 +81,18 @@ class ExperimentLoop:
 
     async def run(self) -> ExperimentStatus:
         """Run to the end; return DONE, or STOPPED where somebody asked for that."""
+        self._warm_up()
         collecting = asyncio.ensure_future(self._collect())
         try:
             return await self._run()
         finally:
             collecting.cancel()
+
+    def _warm_up(self) -> None:
+        """Start the workers of the first trials while the tuner's actor starts, which takes about as long."""
+        nodes = self._live_nodes()
+        for number in range(min(self._spec.trial_concurrency, _MOST_WARM * len(nodes))):
+            warm_up.options(name="warm up", scheduling_strategy=on_node(nodes[number % len(nodes)])).remote()
 
     async def _run(self) -> ExperimentStatus:
         while True:
@@ -185,7 +195,7 @@ class ExperimentLoop:
         attempt = Attempt(trial)
         reserves = bool(spec.trial_gpu_number or spec.trial_cpu_number or spec.trial_memory_bytes)
         node = None if reserves else self._placement.take(self._live_nodes())
-        attempt.submit(spec, node, self._head_node, self._inbox)
+        attempt.submit(spec, node, self._head_node)
         task = asyncio.ensure_future(self._follow(attempt, node))
         self._running[trial.trial_id] = (attempt, task)
 

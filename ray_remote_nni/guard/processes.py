@@ -54,7 +54,9 @@ def is_same_process(pid: int, start_ticks: int) -> bool:
 def child_pids(pid: int) -> list[int]:
     """Return the direct children of a process whose main thread forks: one read, where the kernel offers it."""
     try:
-        return [int(child) for child in (PROC / str(pid) / "task" / str(pid) / "children").read_text().split()]
+        # Each trial's end costs such a look, and a Path would cost more than the look.
+        with open(f"{PROC}/{pid}/task/{pid}/children") as file:
+            return [int(child) for child in file.read().split()]
     except OSError:
         return [process.pid for process in process_table().values() if process.parent == pid]
 

@@ -59,6 +59,7 @@ class Guard:
     def __init__(self, settings: Settings, report: Callable[[int], None]) -> None:
         self._settings = settings
         self._report = report
+        self._greeting = _encode({"environment": dict(settings.environment)})
         self._trees: dict[str, _Running] = {}
         self._orphans = Orphanage(os.getpid(), environment_of)
         self._daemons: set[int] = set()
@@ -152,7 +153,7 @@ class Guard:
             await self._run_tree(reader, writer)
 
     async def _run_tree(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        _send(writer, {"environment": dict(self._settings.environment)})
+        writer.write(self._greeting)
         line = await reader.readline()
         if not line:
             return
@@ -240,4 +241,8 @@ def _why_ended(listening: asyncio.Future[bytes]) -> str:
 
 
 def _send(writer: asyncio.StreamWriter, message: Mapping[str, Any]) -> None:
-    writer.write(json.dumps(message).encode() + b"\n")
+    writer.write(_encode(message))
+
+
+def _encode(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import ray
 
@@ -45,3 +47,18 @@ class Inbox:
         posts, self._posts = self._posts, []
         self._arrived.clear()
         return posts
+
+
+def inbox_name(experiment_id: str) -> str:
+    """Return the name of an experiment's inbox."""
+    return f"inbox {experiment_id}"
+
+
+@cache
+def find_inbox(experiment_id: str) -> Any:
+    """Return an experiment's inbox, from within one of its tasks.
+
+    A handle that travelled with every trial would cost each of them as much as the rest of its message, and most
+    short trials post nothing.
+    """
+    return ray.get_actor(inbox_name(experiment_id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,17 +11,22 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ray_remote_nni.trial.code import ensure_code, read_code
+from ray_remote_nni.trial.inbox import find_inbox
 from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, TrialEvent, TrialSpec
 
+_WARM_UP_S = 0.5
+
 
 @ray.remote(num_cpus=0, max_retries=0)
-def run_trial(spec: TrialSpec, head_node: str, inbox: Any) -> list[TrialEvent]:
-    """Run a trial on the machine that Ray chose; return all that happened, in order.
+def run_trial(pickled_spec: bytes, head_node: str) -> bytes:
+    """Run a trial on the machine that Ray chose; return all that happened, in order, as `events_of` reads it.
 
     What happens while it runs goes to the inbox as well, batch by batch. Retries are ours and not Ray's: a lost
-    machine costs an attempt that the records know of.
+    machine costs an attempt that the records know of. Both values are pickled here, by C code: Ray would take a
+    Python pickler for them, once in every trial's time on either side.
     """
+    spec: TrialSpec = pickle.loads(pickled_spec)
     code = ensure_code(spec.code, lambda: _fetch_code(spec.code, head_node))
     gpus: tuple[int, ...] = ()
     if spec.gpu_number:
@@ -27,8 +34,14 @@ def run_trial(spec: TrialSpec, head_node: str, inbox: Any) -> list[TrialEvent]:
     events: list[TrialEvent] = []
     for batch in run_attempt(spec, Machine.from_environment(), code, gpus):
         if not isinstance(batch[-1], (Ended, NotStarted)):
-            inbox.post.remote(spec.trial_id, spec.attempt, len(events), batch)
+            find_inbox(spec.experiment_id).post.remote(spec.trial_id, spec.attempt, len(events), batch)
         events += batch
+    return pickle.dumps(events)
+
+
+def events_of(result: bytes) -> list[TrialEvent]:
+    """Return the events in a result of `run_trial`."""
+    events: list[TrialEvent] = pickle.loads(result)
     return events
 
 
@@ -39,9 +52,12 @@ def send_code(name: str) -> Iterator[bytes]:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def warm_up() -> str:
-    """Do nothing, in a worker that has then been started and has imported all that a trial needs."""
-    return ray.get_runtime_context().get_node_id()
+def warm_up() -> None:
+    """Occupy a worker for a moment: it has been started then, and has imported all that a trial needs.
+
+    For so long that the next one finds another worker.
+    """
+    time.sleep(_WARM_UP_S)
 
 
 def on_node(node_id: str, *, hard: bool = False) -> NodeAffinitySchedulingStrategy:
