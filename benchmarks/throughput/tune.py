@@ -15,6 +15,8 @@ from benchmarks.throughput.bare import trial_environment
 from benchmarks.throughput.measurement import Measurement, load
 from benchmarks.throughput.trials import CODE, Workload, read_window
 
+#: Far more than it takes, should it hang.
+_START_TIMEOUT_S, _TRIAL_TIMEOUT_S = 120.0, 8.0
 _EXPERIMENT = Path(__file__).with_name("tune_experiment.py")
 
 
@@ -47,6 +49,7 @@ def run_tune(python: Path, workload: Workload) -> Measurement:
             "environment": trial_environment(folder),
         }
         before = load()
+        # In a session of its own: Tune looks at the terminal, if it has one, and would be stopped in the background.
         done = subprocess.run(
             [python, _EXPERIMENT],
             input=json.dumps(settings),
@@ -54,6 +57,8 @@ def run_tune(python: Path, workload: Workload) -> Measurement:
             text=True,
             env={**trial_environment(folder), "PYTHONPATH": ""},
             check=False,
+            start_new_session=True,
+            timeout=_START_TIMEOUT_S + _TRIAL_TIMEOUT_S * workload.trials,
         )
         if done.returncode != 0:
             raise RuntimeError(f"Ray Tune failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")

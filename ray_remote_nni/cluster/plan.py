@@ -17,8 +17,8 @@ PORTS_PER_NODE = 9
 MINIMUM_RAY = (2, 60)
 SUPPORTED_PYTHONS = ((3, 10), (3, 13))
 _NEEDED_BYTES = 300 * 1024 * 1024
-#: A socket of Ray's lies 62 bytes below its temp dir, and the system takes paths of 107.
-_LONGEST_TEMP_DIR = 44
+#: Ray's longest socket, sockets/dash_MetricsHead, lies up to 68 bytes below its temp dir, and a path may have 107.
+_LONGEST_TEMP_DIR = 39
 _LONGEST_SOCKET = 100
 
 
@@ -242,6 +242,8 @@ def _plan_node(
             "DASHBOARD_METRIC_PORT": "-1",
             # Ray's workers only start trials and wait for them; they must not queue up behind those that run.
             "RAY_worker_niceness": "0",
+            # It would end trials, in their workers' stead, on a machine whose memory others fill.
+            "RAY_memory_monitor_refresh_ms": "0",
             # Trials need a worker each, whatever the number of CPUs: none is started before it is needed.
             "RAY_enable_worker_prestart": "0",
             "RAY_prestart_worker_first_driver": "0",
