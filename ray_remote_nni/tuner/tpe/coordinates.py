@@ -17,7 +17,6 @@ from ray_remote_nni.tuner.space import Choice, Integer, Normal, Numbers, Paramet
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Booleans = NDArray[np.bool_]
 
 _SMALLEST = 1e-12  # what hyperopt takes for a logarithm's zero
 
@@ -49,7 +48,8 @@ class Coordinates:
         self.width = np.array([axis.width for axis in axes])
         self.half = np.array([0.5 if axis.bounded else math.inf for axis in axes])
         # No kernel is narrower than half a step: it would draw its own mean and nothing else, and take a
-        # neighbouring value for as new as any. Our measurement: regret on the tables down by a quarter.
+        # neighbouring value for as new as any. Measured on eight of the tables of benchmarks/tuner (seeds 100 to
+        # 123, 1 and 8 at once): regret 0.168 -> 0.128 and 0.201 -> 0.146.
         self.least_width = np.array([0.0 if axis.log else 0.5 * (axis.step or 0.0) / axis.width for axis in axes])
         self._log = np.array([axis.log for axis in axes], bool)
         self._least = np.array([axis.least for axis in axes])

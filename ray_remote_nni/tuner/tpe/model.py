@@ -101,7 +101,7 @@ class Model:
     def _good_weights(self, count: int) -> Floats:
         """Better trials count more: by the logarithm of their rank, with a mean of 1; the prior comes last."""
         weights = np.log(count + 0.5) - np.log(np.arange(1, count + 1))
-        return np.append(weights / weights.mean(), self._settings.prior_weight)
+        return np.append(weights * (count / max(weights.sum(), 1e-9)), self._settings.prior_weight)
 
     def _bad_weights(self, count: int) -> Floats:
         """Older trials count less, as in hyperopt; the prior comes last."""

@@ -168,6 +168,14 @@ def test_nothing_but_failures_is_random_search() -> None:
     assert np.ptp(xs) > 0.8
 
 
+@pytest.mark.parametrize("space", [FLAT, NESTED], ids=["flat", "nested"])
+def test_nothing_but_infinitely_bad_values_goes_on(space: Space) -> None:
+    tuner = create_tuner("TPE", space, seed=1)
+    for number in range(30):
+        assert_legal(space, tuner.ask(str(number)))
+        tuner.tell(str(number), math.inf)
+
+
 def test_many_trials_at_once_before_any_result_are_random_and_different() -> None:
     tuner = create_tuner("TPE", NESTED, seed=0)
     assert len({json.dumps(tuner.ask(str(number))) for number in range(60)}) == 60
