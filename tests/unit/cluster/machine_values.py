@@ -56,7 +56,7 @@ def cluster_state(**changes: Any) -> ClusterState:
     """A cluster of one machine, as the client remembers it."""
     known = {
         "name": "abc123",
-        "config": "/work/config.yml",
+        "config": "/home/alice/config.yml",
         "platform": "remote",
         "status": "up",
         "created": 1000.0,

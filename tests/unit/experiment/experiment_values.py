@@ -44,7 +44,7 @@ def experiment_entry(folder: Path, **changes: Any) -> ExperimentEntry:
         "name": None,
         "directory": str(folder),
         "cluster": "abc123",
-        "config": "/work/config.yml",
+        "config": "/home/alice/config.yml",
         "started": 1000.0,
         "code": "0123456789abcdef",
         "job": "ray-nni-exp12345-1",
