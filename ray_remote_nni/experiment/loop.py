@@ -70,8 +70,10 @@ class ExperimentLoop:
         self._placement = RoundRobin()
         self._nodes: list[str] = []
         self._nodes_time = 0.0
-        self._inbox: Any = Inbox.options(name=inbox_name(spec.experiment_id)).remote()  # type: ignore[attr-defined]
         self._head_node = ray.get_runtime_context().get_node_id()
+        self._inbox: Any = Inbox.options(  # type: ignore[attr-defined]
+            name=inbox_name(spec.experiment_id), scheduling_strategy=on_node(self._head_node)
+        ).remote()
         # The clock of maxExperimentDuration does not run while an experiment is interrupted.
         self._deadline = (
             None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import ray
 from ray.exceptions import RayActorError
 
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.trial.task import on_node
 from ray_remote_nni.tuner.actor import TunerActor
 
 _LOG = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ class Suggestions:
 
     def __init__(self, spec: ExperimentSpec, records: RecordReader) -> None:
         self._spec = spec
+        self._head_node = ray.get_runtime_context().get_node_id()
         self._records = records
         self._losses = 0
         self._ends: list[tuple[str, float | None]] = []
@@ -28,7 +31,14 @@ class Suggestions:
     def _create(self) -> Any:
         spec = self._spec
         arguments = {name: value for name, value in spec.tuner_args.items() if name != "seed"}
-        actor: Any = TunerActor.options(name=f"tuner {spec.experiment_id}").remote(  # type: ignore[attr-defined]
+        # For some time after its loss, an actor's name is taken.
+        again = f" ({self._losses + 1})" if self._losses else ""
+        options = {
+            "name": f"tuner {spec.experiment_id}{again}",
+            # Beside the records: it is lost with no other machine.
+            "scheduling_strategy": on_node(self._head_node),
+        }
+        actor: Any = TunerActor.options(**options).remote(  # type: ignore[attr-defined]
             spec.tuner, dict(spec.search_space), arguments, spec.seed
         )
         with self._records.snapshot() as records:

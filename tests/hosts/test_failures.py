@@ -116,6 +116,19 @@ def test_trials_of_a_machine_whose_raylet_is_killed_run_again_elsewhere_with_the
     assert {machine["status"] for machine in client.json("status")["clusters"][0]["machines"]} == {"up"}
 
 
+def test_a_killed_tuner_is_made_anew_from_the_records_beside_them(
+    client: Client, machines: list[m.TestMachine], experiment: Path
+) -> None:
+    client.run("run", experiment, "--detach")
+    until(lambda: running(client, 4), 60)
+    # Its machine is the head: the loss of another one does not touch it.
+    machines[0].kill(pid_of(machines[0], "ray::TunerActor"))
+
+    result = client.json("attach")
+
+    assert result["trials"] == {"SUCCEEDED": 8}
+
+
 def test_a_killed_trial_is_failed_with_its_signal_and_the_others_go_on(
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:
