@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ray_remote_nni.cluster.ssh import Login, SshTransport, connect
+from ray_remote_nni.cluster.login import Login
+from ray_remote_nni.cluster.ssh import SshTransport, connect
 from ray_remote_nni.cluster.state import ForwardState, load_state
 from ray_remote_nni.errors import MachineError
 from ray_remote_nni.guard.processes import read_process

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 
+from ray_remote_nni.cluster.login import CONNECT_TIMEOUT_S, openssh_options
 from ray_remote_nni.errors import MachineError
-
-_TIMEOUT_S = 15
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ class HostIdentity:
 
 def host_identity(host: str, port: int | None) -> HostIdentity:
     """Return a machine's identity; a port of None means what OpenSSH's configuration says."""
-    given: dict[str, Any] = {} if port is None else {"port": port}
-    options = asyncssh.SSHClientConnectionOptions(config=(), host=host, client_keys=None, agent_path=None, **given)
+    options = openssh_options(host, port)
     files: tuple[Path, ...] | None = None
     if options.known_hosts is not None:
         listed = [Path(str(file)) for file in list(options.known_hosts)]  # type: ignore[arg-type]
@@ -55,17 +53,57 @@ def host_identity(host: str, port: int | None) -> HostIdentity:
     return HostIdentity(options.host_key_alias or options.host, options.port, files)
 
 
-async def _offered(host: str, port: int | None) -> asyncssh.SSHKey | None:
-    asking = asyncssh.get_server_host_key(host, () if port is None else port)
-    return await asyncio.wait_for(asking, _TIMEOUT_S)
+class NewHostKeys(asyncssh.SSHClient):
+    """Decides over a host key that is not recorded: `accept` records the first of a machine, and no other.
+
+    `offered` is the key that was decided over. A question of the machine that it does not want to see the answer to
+    is taken for the one for the password, in whatever language it is put.
+    """
+
+    def __init__(self, identity: HostIdentity, *, accept: bool, password: str | None) -> None:
+        self.offered: asyncssh.SSHKey | None = None
+        self._identity = identity
+        self._accept = accept
+        self._password = password
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Tell whether to trust a key that is not recorded."""
+        self.offered = key
+        return self._accept and not self._identity.recorded()
+
+    def begin_auth(self, username: str) -> None:
+        """Record the key, now that the machine has proved that it is its own."""
+        if self.offered is not None:
+            _record(self._identity, self.offered)
+
+    def kbdint_auth_requested(self) -> str | None:
+        """Tell that there are answers if there is a password."""
+        return "" if self._password is not None else None
+
+    def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[str] | None:
+        """Answer the question for the password, once."""
+        if not prompts:
+            return []
+        password, self._password = self._password, None
+        hidden = [prompt for prompt, echo in prompts if not echo]
+        return [password] if password is not None and len(hidden) == len(prompts) == 1 else None
 
 
-async def explain_host_key(host: str, port: int | None) -> MachineError:
-    """Return the error of a machine whose host key is not known, or is not the one that is known."""
-    try:
-        offered = await _offered(host, port)
-    except (OSError, asyncssh.Error, asyncio.TimeoutError):
-        offered = None
+async def explain_host_key(
+    host: str, port: int | None, offered: asyncssh.SSHKey | None, tunnel: asyncssh.SSHClientConnection | None
+) -> MachineError:
+    """Return the error of a machine whose host key is not known, or is not the one that is known.
+
+    It is asked for its key where none was `offered`: it has none of the kind that is recorded.
+    """
+    if offered is None:
+        asking = asyncssh.get_server_host_key(host, () if port is None else port, tunnel=tunnel or ())
+        try:
+            offered = await asyncio.wait_for(asking, CONNECT_TIMEOUT_S)
+        except (OSError, asyncssh.Error, asyncio.TimeoutError):
+            pass
     fingerprint = offered.get_fingerprint() if offered is not None else "(not shown)"
     identity = host_identity(host, port)
     if identity.recorded():
@@ -84,17 +122,12 @@ async def explain_host_key(host: str, port: int | None) -> MachineError:
     )
 
 
-async def record_new_host_key(host: str, port: int | None) -> None:
-    """Add the machine's host key to known_hosts if none is recorded for it; a changed key is never accepted."""
-    identity = host_identity(host, port)
+def _record(identity: HostIdentity, key: asyncssh.SSHKey) -> None:
     if not identity.files or identity.recorded():
-        return
-    offered = await _offered(host, port)
-    if offered is None:
         return
     file = identity.files[0]
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    line = f"{identity.entry} {offered.export_public_key().decode().strip()}\n"
+    line = f"{identity.entry} {key.export_public_key().decode().strip()}\n"
     with file.open("a", encoding="utf-8") as known_hosts:
         known_hosts.write(f"\n{line}" if _unfinished(file) else line)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from ray_remote_nni.cluster.local import LocalTransport
+from ray_remote_nni.cluster.login import Login
 from ray_remote_nni.cluster.plan import MachineSettings
-from ray_remote_nni.cluster.ssh import Login, connect
+from ray_remote_nni.cluster.ssh import connect
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.config import ExperimentConfig, LocalConfig, MachineConfig

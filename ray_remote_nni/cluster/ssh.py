@@ -1,48 +1,32 @@
-"""A machine reached over SSH: one connection for everything, and each way to fail with its own remedy."""
+"""A machine reached over SSH: one connection for everything."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from weakref import WeakKeyDictionary
 
 import asyncssh
 
-from ray_remote_nni.cluster.host_keys import explain_host_key, host_identity, record_new_host_key
+from ray_remote_nni.cluster.host_keys import NewHostKeys, host_identity
+from ray_remote_nni.cluster.login import Login, jump_hosts, login_options
+from ray_remote_nni.cluster.login_errors import explain
 from ray_remote_nni.errors import MachineError
 
-CONNECT_TIMEOUT_S = 15
-LOGIN_TIMEOUT_S = 20
+#: Logins under way at once; a jump host's SSH server drops connections when more than ten are not through yet.
+LOGINS_AT_ONCE = 8
 _LOST = (asyncssh.Error, OSError)
-
-
-@dataclass(frozen=True)
-class Login:
-    """How to log in to a machine; `None` means what OpenSSH's own configuration says."""
-
-    host: str
-    port: int | None = None
-    user: str | None = None
-    password: str | None = None
-    key_file: Path | None = None
-    passphrase: str | None = None
-    accept_new_host_key: bool = False
-
-    def __repr__(self) -> str:
-        return f"Login({self.user or ''}@{self.host}:{self.port or ''})"
+_TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class SshTransport:
-    """An open SSH connection to a machine."""
+    """An open SSH connection to a machine: the last of `chain`, whose others are those to its jump hosts."""
 
-    def __init__(self, host: str, connection: asyncssh.SSHClientConnection) -> None:
+    def __init__(self, host: str, chain: Sequence[asyncssh.SSHClientConnection]) -> None:
         self.host = host
-        self._connection = connection
+        self._chain = chain
+        self._connection = chain[-1]
 
     @asynccontextmanager
     async def run(self, command: str) -> AsyncIterator[_SshStream]:
@@ -70,8 +54,7 @@ class SshTransport:
 
     async def close(self) -> None:
         """End the connection."""
-        self._connection.close()
-        await self._connection.wait_closed()
+        await _close(self._chain)
 
 
 @contextmanager
@@ -129,93 +112,46 @@ class _SshStream:
 
 
 async def connect(login: Login) -> SshTransport:
-    """Log in; raise MachineError with cause and remedy where that fails."""
+    """Log in, through jump hosts where OpenSSH's configuration has some; raise MachineError with cause and remedy."""
+    async with _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(LOGINS_AT_ONCE)):
+        chain: list[asyncssh.SSHClientConnection] = []
+        try:
+            await _extend(chain, login)
+        except BaseException:
+            await _close(chain)
+            raise
+    return SshTransport(login.host, chain)
+
+
+async def _extend(chain: list[asyncssh.SSHClientConnection], login: Login) -> None:
+    """Append the connections that lead to a machine, its own the last."""
     try:
-        if login.accept_new_host_key:
-            await record_new_host_key(login.host, login.port)
-        options = _options(login) | {"known_hosts": host_identity(login.host, login.port).known_hosts}
-        connection = await asyncssh.connect(login.host, **options)
+        hops = jump_hosts(login)
     except Exception as error:
-        raise await _explain(login, error) from error
-    return SshTransport(login.host, connection)
+        raise await explain(login, error, None, None) from error
+    for hop in hops:
+        try:
+            # What stands before the first hop is that hop's own affair.
+            await (_append(chain, hop) if chain else _extend(chain, hop))
+        except MachineError as error:
+            raise MachineError(login.host, f"its jump host {hop.host}: {error.what}", error.remedy) from error
+    await _append(chain, login)
 
 
-def _options(login: Login) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        "login_timeout": LOGIN_TIMEOUT_S,
-        "keepalive_interval": 15,
-        "keepalive_count_max": 4,
-    }
-    if login.port is not None:
-        options["port"] = login.port
-    if login.user is not None:
-        options["username"] = login.user
-    if login.password is not None:
-        # As in NNI, a password means that no key is tried.
-        options |= {
-            "password": login.password,
-            "client_keys": None,
-            "agent_path": None,
-            "preferred_auth": "password,keyboard-interactive",
-        }
-    elif login.key_file is not None:
-        options["client_keys"] = [str(login.key_file)]
-    if login.passphrase is not None:
-        options["passphrase"] = login.passphrase
-    return options
+async def _append(chain: list[asyncssh.SSHClientConnection], login: Login) -> None:
+    tunnel = chain[-1] if chain else None
+    host_keys: NewHostKeys | None = None
+    try:
+        identity = host_identity(login.host, login.port)
+        host_keys = NewHostKeys(identity, accept=login.accept_new_host_key, password=login.password)
+        options = login_options(login) | {"known_hosts": identity.known_hosts, "tunnel": tunnel}
+        watching = host_keys
+        chain.append(await asyncssh.connect(login.host, client_factory=lambda: watching, **options))
+    except Exception as error:
+        raise await explain(login, error, host_keys.offered if host_keys else None, tunnel) from error
 
 
-async def _explain(login: Login, error: Exception) -> MachineError:
-    host = login.host
-    where = f"{host} port {login.port or 22}"
-    match error:
-        case asyncssh.HostKeyNotVerifiable():
-            return await explain_host_key(login.host, login.port)
-        case asyncssh.PermissionDenied():
-            how = "the password" if login.password is not None else f"the key {login.key_file or 'of ~/.ssh'}"
-            remedy = (
-                "Check `password` (or its environment variable) and `user`."
-                if login.password is not None
-                else "Put the public key into the machine's ~/.ssh/authorized_keys, or name another `sshKeyFile`."
-            )
-            user = f" for user {login.user}" if login.user else ""
-            return MachineError(host, f"the login failed: the machine does not accept {how}{user}.", remedy)
-        case asyncssh.KeyExchangeFailed() if "host key" in str(error):
-            # There is none of a type that is recorded for it.
-            return await explain_host_key(login.host, login.port)
-        case asyncssh.KeyEncryptionError():
-            return MachineError(
-                host, f"the key {login.key_file} needs another passphrase: {error}.", "Set `sshPassphrase` (or `ask`)."
-            )
-        case asyncssh.KeyImportError() if "assphrase" in str(error) or "decrypt" in str(error):
-            return MachineError(
-                host, f"the key {login.key_file} needs another passphrase.", "Set `sshPassphrase` (or `ask`)."
-            )
-        case asyncssh.KeyImportError():
-            return MachineError(
-                host, f"the key {login.key_file} cannot be read: {error}.", "Name a private key in `sshKeyFile`."
-            )
-        case socket.gaierror():
-            return MachineError(host, "its name does not resolve.", "Check `host`, or write the address in its stead.")
-        case TimeoutError() | asyncio.TimeoutError():  # two classes in Python 3.10
-            return MachineError(
-                host,
-                f"no answer from {where} within {CONNECT_TIMEOUT_S} s.",
-                "Is the machine on, and does a firewall let SSH through?",
-            )
-        case ConnectionRefusedError():
-            return MachineError(
-                host, f"{where} refuses the connection.", "Does the SSH server run there, on that `port`?"
-            )
-        case OSError() if error.filename == str(login.key_file):
-            return MachineError(
-                host, f"the key {login.key_file} cannot be read: {error.strerror}.", "Check `sshKeyFile`."
-            )
-        case OSError():
-            # asyncio puts the address in the place of the system's words.
-            why = os.strerror(error.errno) if error.errno else error
-            return MachineError(host, f"{where} cannot be reached: {why}.", "Is the machine on, and the network?")
-        case asyncssh.Error():
-            return MachineError(host, f"SSH failed: {error}.", f"See what `ssh -v {host}` says.")
-    return MachineError(host, f"SSH failed: {type(error).__name__}: {error}.")
+async def _close(chain: Sequence[asyncssh.SSHClientConnection]) -> None:
+    for connection in reversed(chain):
+        connection.close()
+        await connection.wait_closed()

@@ -11,11 +11,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Spec:
-    """What is wanted of a machine. With a password, that is the only way in; else the key is."""
+    """What is wanted of a machine. With a password, that is the only way in; else the key is.
+
+    `interactive`: the machine asks for the password in a dialogue of its own (PAM), and takes no other.
+    """
 
     user: str = "root"
     port: int = 22
     password: str | None = None
+    interactive: bool = False
 
 
 @dataclass(frozen=True)

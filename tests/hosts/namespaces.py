@@ -31,6 +31,8 @@ from sshd import SSHD, generate_key, package_settings, sshd_config, wait_until_i
 
 # On the shared part of the disk, since a machine must see its own folder; not a tmpfs, since a runtime is large.
 SESSIONS = Path("/var/tmp/ray-nni-test-machines")
+#: With these the server asks for the password in a dialogue, which only PAM can lead.
+_INTERACTIVE = {"UsePAM": "yes", "PasswordAuthentication": "no", "KbdInteractiveAuthentication": "yes"}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PRIVATE = [Path("/root"), Path("/home"), Path("/tmp")]
 
@@ -149,7 +151,8 @@ def _make(
             account=account,
         )
         (root / "authorized_keys").write_text(f"{public}\n")
-        (root / "sshd_config").write_text(sshd_config(machine, root, package_settings()))
+        more = _INTERACTIVE if spec.interactive else {}
+        (root / "sshd_config").write_text(sshd_config(machine, root, package_settings(), **more))
         script = root / "start.sh"
         script.write_text(_start_script(machine, root, shared))
         net.connect(network, number, spec.port, only_ssh)

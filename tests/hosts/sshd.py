@@ -9,13 +9,25 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-
-from machine import TestMachine
+from typing import Protocol
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or "/usr/sbin/sshd"
 
 
-def sshd_config(machine: TestMachine, folder: Path, environment: dict[str, str], **more: str) -> str:
+class Server(Protocol):
+    """What a server is called, where it listens, and the password that opens it; None where a key does."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def password(self) -> str | None: ...
+
+
+def sshd_config(machine: Server, folder: Path, environment: dict[str, str], **more: str) -> str:
     """An sshd_config for `machine`, whose host key and authorized keys lie in `folder`.
 
     `environment` is set in every session.
@@ -63,7 +75,7 @@ def generate_key(path: Path, kind: str) -> str:
     return path.with_name(path.name + ".pub").read_text().strip()
 
 
-def wait_until_it_answers(machine: TestMachine, server: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_it_answers(machine: Server, server: subprocess.Popen[bytes], log: Path) -> None:
     """Return when the SSH server greets; raise with its log if it ends or takes more than 20 s."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and server.poll() is None:

@@ -129,10 +129,12 @@ def test_the_dashboard_comes_back_after_the_network_did(
     state = json.loads(next((client.home / ".ray-nni/clusters").glob("*.json")).read_text())
     url = client.run("dashboard").stdout.strip()
     until(lambda: _status(url, state["token"]) == 200)
-    forward = machines[0].run("pgrep -f '^sshd: root'")
-    machines[0].run("pkill -f '^sshd: root'")
+    # From OpenSSH 9.8 on a session is a program of its own.
+    session = f"-f '^sshd(-session)?: {machines[0].user}'"
+    forward = machines[0].run(f"pgrep {session}")
+    machines[0].run(f"pkill {session}")
 
-    until(lambda: machines[0].run("pgrep -f '^sshd: root'", check=False) not in ("", forward))
+    until(lambda: machines[0].run(f"pgrep {session}", check=False) not in ("", forward))
     until(lambda: _status(url, state["token"]) == 200, 30)
     client.run("down")
     until(lambda: _status(url, state["token"]) is None, 5)

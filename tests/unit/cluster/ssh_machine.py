@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncssh
 
-from ray_remote_nni.cluster.ssh import Login
+from ray_remote_nni.cluster.login import Login
 
 HOST = "127.0.0.1"
 USER = "alice"

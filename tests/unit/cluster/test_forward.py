@@ -14,7 +14,7 @@ from machine_values import cluster_state
 from ssh_machine import HOST, SshMachine, closed_port
 
 from ray_remote_nni.cluster import forward
-from ray_remote_nni.cluster.ssh import Login
+from ray_remote_nni.cluster.login import Login
 from ray_remote_nni.cluster.state import ForwardState
 
 

@@ -10,7 +10,8 @@ import asyncssh
 import pytest
 from ssh_machine import HOST, PASSWORD, SshMachine, closed_port, new_key
 
-from ray_remote_nni.cluster.ssh import Login, SshTransport, connect
+from ray_remote_nni.cluster.login import Login
+from ray_remote_nni.cluster.ssh import SshTransport, connect
 from ray_remote_nni.cluster.transport import run_shell
 from ray_remote_nni.errors import MachineError
 
@@ -51,6 +52,7 @@ def key_file(home: Path, key: asyncssh.SSHKey, passphrase: str | None = None) ->
     """A private key in the format of today's ssh-keygen."""
     file = home / "key"
     file.write_bytes(key.export_private_key("openssh", passphrase, rounds=1))
+    file.chmod(0o600)
     return file
 
 
@@ -177,7 +179,7 @@ def test_a_server_that_speaks_no_ssh_is_told(home: Path) -> None:
         async with server:
             await connect(Login(HOST, port=server.sockets[0].getsockname()[1], user="alice", password=PASSWORD))
 
-    with pytest.raises(MachineError, match="SSH failed"):
+    with pytest.raises(MachineError, match=r"hung up before the login was through\. Is that `port` an SSH server's"):
         asyncio.run(up())
 
 
