@@ -9,11 +9,18 @@ from dataclasses import replace
 from ray_remote_nni.config.located import LocatedDict, LocatedList, Node, Source
 from ray_remote_nni.config.names import FieldPath, fold
 from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.public import looks_secret
 from ray_remote_nni.config.yaml_source import resolve_plain
 
 # These are shell commands: the shell of the machine that runs the trial fills in their variables, as in NNI,
 # and many (NNI_OUTPUT_DIR, CUDA_VISIBLE_DEVICES) exist only there.
-_SHELL_COMMANDS = {("trialcommand",), ("trainingservice", "trialcommand"), ("trial", "command")}
+_SHELL_COMMANDS = {
+    ("trialcommand",),
+    ("trainingservice", "trialcommand"),
+    ("trainingservice", "machinelist", "trialpreparecommand"),
+    ("trial", "command"),
+    ("machinelist", "precommand"),
+}
 
 _VARIABLE = re.compile(r"\$(\$\{)|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 
@@ -58,6 +65,13 @@ class _Substitution:
         folded = tuple(fold(step) for step in path if isinstance(step, str))
         return folded in _SHELL_COMMANDS
 
+    @staticmethod
+    def _placeholder(match: re.Match[str], path: FieldPath) -> str:
+        if any(looks_secret(step) for step in path if isinstance(step, str)):
+            return "this ${ starts no variable"
+        end = match.string.find("}", match.start())
+        return f"found {match.string[match.start() : end + 1]!r}" if end > 0 else "found ${ without its }"
+
     def _value(self, match: re.Match[str], path: FieldPath) -> str:
         if match.group(1):
             return match.group(1)
@@ -66,8 +80,8 @@ class _Substitution:
             self.problems.append(
                 self._source.problem(
                     path,
-                    "this ${ starts no variable: accepted is ${NAME} or ${NAME:-default}",
-                    "Write $${ for a literal ${",
+                    f"{self._placeholder(match, path)}; a variable is ${{NAME}} or ${{NAME:-default}}",
+                    "Write the value itself, or $${ for a literal ${",
                 )
             )
             return match.group()

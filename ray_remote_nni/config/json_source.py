@@ -10,6 +10,7 @@ from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, Locat
 from ray_remote_nni.config.yaml_source import MAX_DEPTH, TOO_DEEP, Flaw, Unparsable
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_TRAILING_COMMA = re.compile(r",\s*[\]}]")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _WORD = re.compile(r"[^\s,:\]}]+")
 
@@ -21,13 +22,22 @@ def parse_json(text: str) -> Node:
         walker = _Walker(text)
         node, _ = walker.value(0)
     except json.JSONDecodeError as error:
-        flaw = Flaw(Mark(error.lineno, error.colno), f"broken JSON: {error.msg.lower()}")
-        raise Unparsable([flaw]) from error
+        raise Unparsable([_flaw(text, error)]) from error
     except RecursionError as error:
         raise Unparsable([TOO_DEEP]) from error
     if walker.flaws:
         raise Unparsable(walker.flaws)
     return node
+
+
+def _flaw(text: str, error: json.JSONDecodeError) -> Flaw:
+    comma = _TRAILING_COMMA.search(text, max(0, text.rfind(",", 0, error.pos + 1)))
+    if comma is not None and comma.start() <= error.pos < comma.end():
+        line = text.count("\n", 0, comma.start()) + 1
+        column = comma.start() - (text.rfind("\n", 0, comma.start()) + 1) + 1
+        message = f"broken JSON: there is a comma before the closing {comma.group()[-1]}"
+        return Flaw(Mark(line, column), message, "Remove the comma")
+    return Flaw(Mark(error.lineno, error.colno), f"broken JSON: {error.msg.lower()}")
 
 
 class _Walker:

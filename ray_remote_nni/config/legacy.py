@@ -169,19 +169,9 @@ class _Converter:
             return machine
         entries = []
         for name, target in MACHINE_FIELDS.items():
-            if target is not None:
-                self._names[(*_MACHINES, index, target)] = dotted(("machineList", index, name))
+            self._names[(*_MACHINES, index, target)] = dotted(("machineList", index, name))
         for name, entry in self._fields(machine, ("machineList", index), MACHINE_FIELDS):
-            target = MACHINE_FIELDS[name]
-            path = ("machineList", index, name)
-            if target is None:
-                message = "commands before a trial are part of trial.command now"
-                remedy = (
-                    "Start trial.command with it ('... && python3 ...'), or name the environment's folder as pythonPath"
-                )
-                self._error(path, message, remedy, entry)
-                continue
-            entries.append(replace(entry, key=target))
+            entries.append(replace(entry, key=MACHINE_FIELDS[name]))
         return replace(machine, entries=tuple(entries))
 
     def _fields(self, node: Node, path: FieldPath, known: Mapping[str, object]) -> Iterator[tuple[str, Entry]]:

@@ -55,7 +55,7 @@ LOCAL_FIELDS: dict[str, FieldPath | None] = {
 
 REMOTE_FIELDS: dict[str, FieldPath | None] = {"reuse": ("trainingService", "reuseMode")}
 
-MACHINE_FIELDS: dict[str, str | None] = {
+MACHINE_FIELDS = {
     "ip": "host",
     "port": "port",
     "username": "user",
@@ -66,7 +66,7 @@ MACHINE_FIELDS: dict[str, str | None] = {
     "maxTrialNumPerGpu": "maxTrialNumberPerGpu",
     "useActiveGpu": "useActiveGpu",
     "pythonPath": "pythonPath",
-    "preCommand": None,
+    "preCommand": "trialPrepareCommand",
 }
 
 # Beside these, builtinTunerName, builtinAssessorName or builtinAdvisorName.
@@ -101,6 +101,7 @@ V1_NAME_OF = {
         "password": "passwd",
         "sshKeyFile": "sshKeyPath",
         "sshPassphrase": "passphrase",
+        "trialPrepareCommand": "preCommand",
         "codeDirectory": "codeDir",
         "name": "builtinTunerName, builtinAssessorName or builtinAdvisorName",
     }.items()

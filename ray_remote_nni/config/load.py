@@ -17,7 +17,7 @@ from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, MachineConfig, RemoteConfig
 from ray_remote_nni.config.normalise import normalise
 from ray_remote_nni.config.problems import ConfigInvalid, Problem, in_reading_order
-from ray_remote_nni.config.service import build_service, check_service
+from ray_remote_nni.config.service import build_service, check_service, relevant
 from ray_remote_nni.config.space_source import load_search_space
 from ray_remote_nni.config.spelling import correct_names
 from ray_remote_nni.config.text_file import Unreadable, read_text
@@ -42,6 +42,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedCo
     source, odd = in_v2(source)
     experiment, problems = _build(source, base)
     problems += odd
+    unset = relevant(source, unset, problems)
     # What is wrong with a value whose variable is not set is that variable, whatever else it seems to be.
     places = {(problem.line, problem.column) for problem in unset}
     problems = [problem for problem in problems if (problem.line, problem.column) not in places] + unset

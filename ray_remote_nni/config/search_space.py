@@ -178,8 +178,10 @@ class _Checker:
         checked = [number for number in numbers if number is not None]
         if bad:
             return []
+        constant = kind != "randint" and not kind.endswith("normal") and checked[0] == checked[1]
         for index, message in _range_errors(kind, checked):
-            self.error((*path, index), message)
+            hint = f'For a constant, write {{"_type": "choice", "_value": [{checked[0]}]}}' if constant else None
+            self.error((*path, index), message, hint)
         return [int(number) for number in checked] if kind == "randint" else checked
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ray_remote_nni.config.build import Builder
+from ray_remote_nni.config.hints import field_names
 from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, describe
-from ray_remote_nni.config.models import LocalConfig, RemoteConfig
+from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, RemoteConfig
 from ray_remote_nni.config.names import FieldPath, fold, nearest, some_of
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import whole_number
@@ -80,6 +81,15 @@ def check_service(source: Source) -> list[Problem]:
     if isinstance(machines, LocatedList):
         problems += _check_machines(source, machines)
     return problems + _check_head(source, machines)
+
+
+def relevant(source: Source, unset: list[Problem], problems: list[Problem]) -> list[Problem]:
+    """Without the unset variables of a training service that is refused as a whole: its fields are to go anyway."""
+    refused = {source.name(PATH), source.name(_PLATFORM)}
+    if not any(problem.level == "error" and problem.field in refused for problem in problems):
+        return unset
+    kept = {fold(name) for name in field_names(ExperimentConfig)} - {fold(PATH[0])}
+    return [problem for problem in unset if fold(problem.field.partition(".")[0].partition("[")[0]) in kept]
 
 
 def _check_sharing(source: Source, service: LocatedDict, machines: Node | None) -> list[Problem]:

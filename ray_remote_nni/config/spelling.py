@@ -13,9 +13,16 @@ from pydantic import BaseModel
 
 from ray_remote_nni.config.hints import field_names, hint_for_unknown
 from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, Node, Source, text_of
-from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, RemoteConfig, models_in
+from ray_remote_nni.config.models import (
+    AlgorithmConfig,
+    ExperimentConfig,
+    LocalConfig,
+    MachineConfig,
+    RemoteConfig,
+    models_in,
+)
 from ray_remote_nni.config.names import FieldPath, fold
-from ray_remote_nni.config.normalise import SHORTCUTS
+from ray_remote_nni.config.normalise import CLASS_DIRECTORY, PREPARATION, SHORTCUTS
 from ray_remote_nni.config.problems import Problem
 
 # Names that NNI accepts in these places beside the fields of the models.
@@ -23,6 +30,8 @@ _OTHER_NAMES: dict[type[BaseModel], tuple[str, ...]] = {
     ExperimentConfig: ("advisor",),
     LocalConfig: SHORTCUTS,
     RemoteConfig: SHORTCUTS,
+    MachineConfig: (PREPARATION,),
+    AlgorithmConfig: (CLASS_DIRECTORY,),
 }
 
 

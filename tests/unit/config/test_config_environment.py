@@ -80,7 +80,7 @@ def test_every_variable_that_is_not_set_is_named_once(problems: Problems) -> Non
 
 def test_a_dollar_brace_that_is_no_variable_is_an_error(problems: Problems) -> None:
     [problem] = problems(LOCAL + "experimentName: ${A:?no}\n")
-    assert "starts no variable" in problem.message
+    assert "a variable is ${NAME}" in problem.message
 
 
 def test_the_value_of_a_variable_is_in_no_message(problems: Problems) -> None:
