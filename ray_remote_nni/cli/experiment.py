@@ -19,6 +19,7 @@ from ray_remote_nni.cli.output import (
     say,
     warn,
 )
+from ray_remote_nni.cli.upload import UploadBar
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import ClusterError
@@ -65,7 +66,8 @@ def run(
     loaded = load_config(config_or_latest(config))
     warn(loaded)
     request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
-    running = asyncio.run(start_experiment(loaded, request, machine_rows()))
+    with UploadBar(ERR) as bar:
+        running = asyncio.run(start_experiment(loaded, request, machine_rows(), bar.show))
     if detach:
         _say_detached(running)
         if as_json:

@@ -91,10 +91,11 @@ class ExperimentLoop:
             collecting.cancel()
 
     def _warm_up(self) -> None:
-        """Start the workers of the first trials while the tuner's actor starts, which takes about as long."""
+        """Start the workers of the first trials, and bring the code, while the tuner's actor starts."""
         nodes = self._live_nodes()
         for number in range(min(self._spec.trial_concurrency, _MOST_WARM * len(nodes))):
-            warm_up.options(name="warm up", scheduling_strategy=on_node(nodes[number % len(nodes)])).remote()
+            options = {"name": "warm up", "scheduling_strategy": on_node(nodes[number % len(nodes)])}
+            warm_up.options(**options).remote(self._spec.code, self._head_node)
 
     async def _run(self) -> ExperimentStatus:
         while True:

@@ -6,7 +6,7 @@ import json
 import sys
 
 from ray_remote_nni.experiment.spec import write_spec
-from ray_remote_nni.trial.code import code_folder
+from ray_remote_nni.trial.code import has_code
 from ray_remote_nni.trial.workspace import experiment_directory
 
 
@@ -19,4 +19,4 @@ def main() -> None:
     directory = experiment_directory(asked["experiment"])
     if asked.get("spec") is not None:
         write_spec(directory, asked["spec"])
-    print(json.dumps({"code": code_folder(asked["code"]).is_dir()}))
+    print(json.dumps({"code": has_code(asked["code"])}))

@@ -18,6 +18,7 @@ from ray_remote_nni.experiment.mirror import catch_up, pull_outputs
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.stop import stop_experiment
 from ray_remote_nni.experiment.submit import start_driver, submit
+from ray_remote_nni.experiment.upload import Sent
 from ray_remote_nni.records.reader import RecordReader
 
 _TAKEOVER_POLL_S = 0.5
@@ -34,14 +35,19 @@ class RunningExperiment:
     own: bool
 
 
-async def start_experiment(loaded: LoadedConfig, request: ClusterRequest, report: Report) -> RunningExperiment:
-    """Start an experiment on its cluster, which is brought up if there is none; then it is this experiment's own."""
+async def start_experiment(
+    loaded: LoadedConfig, request: ClusterRequest, report: Report, progress: Callable[[Sent], None]
+) -> RunningExperiment:
+    """Start an experiment on its cluster, which is brought up if there is none; then it is this experiment's own.
+
+    `progress` is told how the upload of its code goes.
+    """
     own = find_cluster(request) is None
     state = (await bring_up(request, report)).state
     access = ClusterAccess(state, request)
     try:
         async with access.head() as head:
-            entry = await submit(loaded, head)
+            entry = await submit(loaded, head, report, progress)
     except BaseException:
         if own:
             await end_cluster(access, report)

@@ -8,19 +8,19 @@ import secrets
 import shlex
 import string
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ray_remote_nni.cluster.library import install
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.config import LoadedConfig
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.spec import ExperimentSpec
-from ray_remote_nni.experiment.upload import digest_code, pack_code
+from ray_remote_nni.experiment.upload import Sent, read_code, send_code
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
@@ -77,19 +77,24 @@ def kept_here(loaded: LoadedConfig) -> frozenset[Path]:
     return frozenset({loaded.path.resolve(), *results})
 
 
-async def submit(loaded: LoadedConfig, head: Head) -> ExperimentEntry:
-    """Upload the code, hand the experiment to the head, and start its driver as a Ray job."""
+async def submit(
+    loaded: LoadedConfig, head: Head, report: Callable[[str, str], None], progress: Callable[[Sent], None]
+) -> ExperimentEntry:
+    """Upload the code, hand the experiment to the head, and start its driver as a Ray job.
+
+    `report(host, what)` is told which files stay here since they hold passwords, `progress` how the upload goes.
+    """
     check_gpus(loaded, head.state)
     config = loaded.experiment
     experiment_id = new_experiment_id()
-    excluded = kept_here(loaded)
-    source = config.trial_code_directory.resolve()
-    code = digest_code(source, excluded)
-    spec = make_spec(loaded, experiment_id, code)
-    question = {"experiment": experiment_id, "spec": spec.to_json(), "code": code}
+    code = read_code(config.trial_code_directory.resolve(), kept_here(loaded))
+    for path in code.left_out:
+        report(head.machine.host, f"{path} is not sent: a password is written out in it")
+    name = code.manifest.name
+    spec = make_spec(loaded, experiment_id, name)
+    question = {"experiment": experiment_id, "spec": spec.to_json(), "code": name}
     if not (await head.ask("ray_remote_nni.experiment.receive", question))["code"]:
-        with pack_code(source, excluded) as archive:
-            await install(head.connection, head.machine.python, code, archive, kind="code")
+        await send_code(code, head, progress)
     directory = config.experiment_working_directory / experiment_id
     _write_config(directory, spec.config)
     entry = ExperimentEntry(
@@ -99,7 +104,7 @@ async def submit(loaded: LoadedConfig, head: Head) -> ExperimentEntry:
         cluster=head.state.name,
         config=str(loaded.path.absolute()),
         started=time.time(),
-        code=code,
+        code=name,
         job="",
     )
     return await start_driver(entry, head)

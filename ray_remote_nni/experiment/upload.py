@@ -1,87 +1,142 @@
-"""The trial code directory on its way to the head: named after its content, sent only where it is missing."""
+"""The trial code directory on its way to the head: of each file the digest, and the content where that is missing."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
-import tarfile
-import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ray_remote_nni.errors import UsageError
+from ray_remote_nni.cluster.transport import Stream
+from ray_remote_nni.errors import MachineError, UsageError
+from ray_remote_nni.experiment.code_files import code_files, holds_password
+from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.trial.manifest import Entry, Manifest
 
-#: What no trial needs, wherever it lies; a trialCodeDirectory may be somebody's home.
-EXCLUDED_NAMES = frozenset(
-    {".git", ".hg", ".svn", "__pycache__", ".venv", ".mypy_cache", ".pytest_cache", ".ipynb_checkpoints"}
-    | {".ssh", ".gnupg", ".ray-nni"}
-)
+_RECEIVE = "ray_remote_nni.experiment.receive_code"
+_CHUNK_BYTES = 2**20
 
 
-def code_files(directory: Path, excluded: frozenset[Path] = frozenset()) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of everything to upload, folders included, in a fixed order.
+@dataclass(frozen=True)
+class Sent:
+    """How much of an upload is done, and of how much: contents in bytes, and files."""
 
-    `excluded` are paths that stay here, with all that is below them: the configuration, which may hold passwords, and
-    the results of experiments. Virtual environments are known by their pyvenv.cfg.
+    bytes: int
+    all_bytes: int
+    files: int
+    all_files: int
+
+
+@dataclass(frozen=True)
+class Code:
+    """What there is to upload. `left_out` are the files that stay here since a password is written out in them."""
+
+    directory: Path
+    manifest: Manifest
+    left_out: tuple[str, ...] = ()
+
+
+def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
+    """Look at everything that is to be uploaded, and read all of its files once. Raises UsageError.
+
+    A link stays a link wherever it leads. Pipes, sockets and devices stay here.
     """
-    for parent, folders, files in os.walk(directory):
-        here = Path(parent)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in EXCLUDED_NAMES and here / name not in excluded and not (here / name / "pyvenv.cfg").exists()
-        )
-        for name in sorted([*folders, *files]):
-            path = here / name
-            if name not in EXCLUDED_NAMES and path not in excluded:
-                yield str(path.relative_to(directory)), path
-
-
-def digest_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> str:
-    """Return the name of the code: the same for the same names, modes and contents. Raises UsageError."""
-    digest = hashlib.sha256()
+    entries: list[Entry] = []
+    left_out: list[str] = []
     try:
-        for name, path in code_files(directory, excluded):
-            mode = path.lstat().st_mode
-            digest.update(f"{name}\0{stat.S_IFMT(mode)} {mode & 0o111}\0".encode(errors="surrogateescape"))
-            if stat.S_ISLNK(mode):
-                digest.update(os.fsencode(os.readlink(path)))
-            elif stat.S_ISREG(mode):
-                digest.update(f"{path.stat().st_size}\0".encode())
-                _update(digest, path)
+        for path, found in code_files(directory, excluded):
+            status = found.stat(follow_symlinks=False)
+            mode = stat.S_IMODE(status.st_mode) & 0o777
+            if found.is_symlink():
+                entries.append(Entry(path, "link", content=os.readlink(found.path)))
+            elif found.is_dir():
+                entries.append(Entry(path, "folder", mode))
+            elif stat.S_ISREG(status.st_mode):
+                if holds_password(Path(found.path)):
+                    left_out.append(path)
+                    continue
+                digest, size = _digest(found.path)
+                entries.append(Entry(path, "file", mode, size, status.st_mtime_ns, digest))
     except OSError as error:
-        raise UsageError(f"trialCodeDirectory: {error.filename} cannot be read: {error.strerror}.") from error
-    return digest.hexdigest()[:16]
-
-
-def pack_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> IO[bytes]:
-    """Return a compressed archive of the code, as a file on disk that is gone when it is closed. Raises UsageError."""
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    try:
-        with tarfile.open(fileobj=spool, mode="w:gz", compresslevel=1) as archive:
-            for name, path in code_files(directory, excluded):
-                archive.add(path, arcname=name, recursive=False, filter=_nobodys)
-    except OSError as error:
-        spool.close()
-        where = error.filename or directory
         raise UsageError(
-            f"trialCodeDirectory: {where} changed while it was read: {error.strerror or error}."
+            f"trialCodeDirectory: {error.filename} cannot be read: {error.strerror}. "
+            "Make it readable, or name it in .nniignore."
         ) from error
-    spool.seek(0)
-    return spool
+    return Code(directory, Manifest(tuple(entries)), tuple(left_out))
 
 
-def _nobodys(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    if not (entry.isfile() or entry.isdir() or entry.issym() or entry.islnk()):
-        return None
-    entry.uid = entry.gid = 0
-    entry.uname = entry.gname = ""
-    return entry
+async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) -> None:
+    """Send what the head does not have yet of the code; it is there as a whole afterwards, or not at all.
+
+    Raises UsageError where a file has changed since it was read, MachineError where the head fails.
+    """
+    manifest = zlib.compress(code.manifest.to_json().encode(), 1)
+    async with head.run(_RECEIVE) as stream:
+        await stream.write(f"{len(manifest)}\n".encode() + manifest)
+        answers = stream.lines()
+        async for line in answers:
+            if line.startswith(b'{"missing":'):
+                await _send_files(code, json.loads(line)["missing"], stream, progress)
+                stream.write_eof()
+        exit_code, errors = await stream.wait()
+    if exit_code != 0:
+        said = errors.decode(errors="replace").strip().splitlines()
+        raise MachineError(head.machine.host, f"it did not take the code: {said[-1] if said else 'no reason given'}")
 
 
-def _update(digest: hashlib._Hash, path: Path) -> None:
-    with path.open("rb") as file:
-        while part := file.read(2**20):
+async def _send_files(code: Code, missing: list[str], stream: Stream, progress: Callable[[Sent], None]) -> None:
+    files = code.manifest.files()
+    all_bytes = sum(files[digest].size for digest in missing)
+    sent = Sent(0, all_bytes, 0, len(missing))
+    waiting = bytearray()
+    for number, digest in enumerate(missing, 1):
+        entry = files[digest]
+        for part in _contents(code.directory / entry.path, entry):
+            # Many small files travel together.
+            waiting += part
+            if len(waiting) >= _CHUNK_BYTES:
+                await stream.write(bytes(waiting))
+                sent = Sent(sent.bytes + len(waiting), all_bytes, number - 1, len(missing))
+                waiting.clear()
+                progress(sent)
+    await stream.write(bytes(waiting))
+    progress(Sent(all_bytes, all_bytes, len(missing), len(missing)))
+
+
+def _contents(path: Path, entry: Entry) -> Iterator[bytes]:
+    """Yield what the file holds; it must still be what its digest was made of. Raises UsageError."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            if _is_unchanged(file, entry):
+                left = entry.size
+                while left and (part := file.read(min(left, _CHUNK_BYTES))):
+                    left -= len(part)
+                    yield part
+                if not left and _is_unchanged(file, entry):
+                    return
+    except OSError as error:
+        raise UsageError(f"trialCodeDirectory: {path} cannot be read any more: {error.strerror}.") from error
+    raise UsageError(
+        f"trialCodeDirectory: {path} changed while it was read. Run this again when nothing writes to it, or name it "
+        "in .nniignore."
+    )
+
+
+def _is_unchanged(file: IO[bytes], entry: Entry) -> bool:
+    now = os.fstat(file.fileno())
+    return (now.st_size, now.st_mtime_ns) == (entry.size, entry.mtime_ns)
+
+
+def _digest(path: str) -> tuple[str, int]:
+    digest = hashlib.sha256()
+    size = 0
+    with open(path, "rb", buffering=0) as file:
+        while part := file.read(_CHUNK_BYTES):
             digest.update(part)
+            size += len(part)
+    return digest.hexdigest(), size

@@ -1,18 +1,40 @@
-"""An experiment's code on a machine: a folder named after its content, fetched from the head where it is missing."""
+"""The experiments' code on a machine: a folder for each, named after its content, made of what is here and the rest.
+
+Beside each folder lies its manifest, written last: a folder without one is half made, and nobody uses it. A file that
+another experiment's code has already is not sent again.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import json
+import os
 import secrets
 import shutil
-import tarfile
-import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
+from ray_remote_nni.trial.manifest import Entry, Manifest, read_manifest
+from ray_remote_nni.trial.working_copy import large_files
 from ray_remote_nni.trial.workspace import machine_root
 
-_CHUNK_BYTES = 4 * 1024 * 1024
+#: Code that no experiment on this machine names is kept for so long after its last use.
+KEPT_S = 14 * 24 * 3600.0
+#: How often a use is noted, and how old a half-made folder must be to be nobody's.
+_NOTED_S = 3600.0
+_CHUNK_BYTES = 4 * 2**20
+_COPY_BYTES = 2**20
+
+
+class Reader(Protocol):
+    """Bytes as they arrive."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
 
 
 def code_folder(name: str) -> Path:
@@ -20,43 +42,213 @@ def code_folder(name: str) -> Path:
     return machine_root() / "code" / name
 
 
-def ensure_code(name: str, fetch: Callable[[], Iterator[bytes]]) -> Path:
-    """Return the code's folder; where it is missing, make it from the tar archive that `fetch` yields in chunks.
-
-    Of several trials that start at once on a machine, one fetches and the others wait for it.
-    """
+def has_code(name: str) -> bool:
+    """Tell whether the code is on this machine, whole; if so, it is in use from now on."""
     folder = code_folder(name)
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder.parent / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            _unpack(folder, fetch())
+    try:
+        os.utime(_manifest_file(folder))
+    except OSError:
+        return False
+    return folder.is_dir()
+
+
+def load_manifest(name: str) -> Manifest:
+    """Return the manifest of code that is on this machine."""
+    return read_manifest(_manifest_file(code_folder(name)).read_bytes())
+
+
+def missing_files(manifest: Manifest) -> list[str]:
+    """Return the digests of the files that no code on this machine has."""
+    here = _files_here(set(manifest.files()))
+    return [digest for digest in manifest.files() if digest not in here]
+
+
+def receive_code(manifest: Manifest, missing: Sequence[str], contents: Reader) -> Path:
+    """Make the folder of the code, whole or not at all; `contents` has the bytes of the missing files, one by one.
+
+    The caller holds the lock of its name. Raises EOFError where the contents end too early, and leaves nothing then.
+    """
+    folder = code_folder(manifest.name)
+    for left in folder.parent.glob(f"{folder.name}.part-*"):
+        # Whoever made it was killed: it had the lock.
+        shutil.rmtree(left, ignore_errors=True)
+    part = folder.with_name(f"{folder.name}.part-{secrets.token_hex(4)}")
+    try:
+        part.mkdir(mode=0o700)
+        _build(part, manifest, set(missing), contents)
+        with contextlib.suppress(FileNotFoundError):
+            # Somebody took its manifest away, or it was there before there were any.
+            folder.rename(part.with_name(f"{part.name}-old"))
+        part.rename(folder)
+        written = _manifest_file(part)
+        written.write_text(manifest.to_json(), encoding="utf-8")
+        written.replace(_manifest_file(folder))
+    finally:
+        for left in (part, part.with_name(f"{part.name}-old")):
+            shutil.rmtree(left, ignore_errors=True)
+    prune_code(time.time())
     return folder
 
 
-def read_code(name: str) -> Iterator[bytes]:
-    """Yield the code of this machine as a tar archive, in chunks."""
-    with tempfile.TemporaryFile() as spool:
-        with tarfile.open(fileobj=spool, mode="w") as archive:
-            archive.add(code_folder(name), arcname=".")
-        spool.seek(0)
-        while chunk := spool.read(_CHUNK_BYTES):
-            yield chunk
+def send_contents(name: str, digests: Sequence[str]) -> Iterator[bytes]:
+    """Yield the contents of these files of the code, one after the other, in chunks of a few MB."""
+    folder, files = code_folder(name), load_manifest(name).files()
+    waiting: list[bytes] = []
+    size = 0
+    for digest in digests:
+        with open(folder / files[digest].path, "rb", buffering=0) as file:
+            while part := file.read(_CHUNK_BYTES):
+                waiting.append(part)
+                size += len(part)
+                if size >= _CHUNK_BYTES:
+                    yield b"".join(waiting)
+                    waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
-def _unpack(folder: Path, chunks: Iterator[bytes]) -> None:
-    part = folder.with_name(f"{folder.name}.part-{secrets.token_hex(4)}")
+def ensure_code(name: str, fetch: Callable[[Sequence[str] | None], Iterator[bytes]]) -> Path:
+    """Return the code's folder; where it is missing, make it from what the head sends.
+
+    `fetch(None)` yields the manifest's text, `fetch(digests)` the contents of those files. Of several trials that
+    start at once on a machine, one fetches and the others wait for it.
+    """
+    folder = code_folder(name)
+    # Looked at once an hour in each worker: a trial's start is to cost no more than it must.
+    if _is_here(str(folder), int(time.time() / _NOTED_S)) and folder.is_dir():
+        return folder
+    _is_here.cache_clear()
+    with locked(name):
+        if not has_code(name):
+            manifest = read_manifest(b"".join(fetch(None)))
+            missing = missing_files(manifest)
+            receive_code(manifest, missing, _Chunks(fetch(missing) if missing else iter(())))
+    return folder
+
+
+@lru_cache(maxsize=8)
+def _is_here(folder: str, _hour: int) -> bool:
+    return has_code(Path(folder).name)
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Keep others on this machine from making the code of this name at the same time."""
+    folder = machine_root() / "code"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def prune_code(now: float) -> list[str]:
+    """Remove code that no experiment on this machine names and nobody has used for long; return the names.
+
+    Running trials have working copies of their own, and so lose nothing.
+    """
+    named = _named_by_experiments()
+    removed = []
+    for path in (machine_root() / "code").iterdir():
+        name, _, rest = path.name.partition(".")
+        with contextlib.suppress(OSError):
+            if rest == "manifest":
+                if name not in named and now - path.stat().st_mtime > KEPT_S:
+                    path.unlink()
+                    for left in (path.with_name(name), path.with_name(f"{name}.spare")):
+                        shutil.rmtree(left, ignore_errors=True)
+                    path.with_name(f".{name}.lock").unlink(missing_ok=True)
+                    removed.append(name)
+            elif rest.startswith("part-") and now - path.stat().st_mtime > 24 * _NOTED_S:
+                shutil.rmtree(path)
+    return removed
+
+
+def _named_by_experiments() -> set[str]:
+    names = set()
+    for spec in (machine_root() / "experiments").glob("*/experiment.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            names.add(json.loads(spec.read_text(encoding="utf-8"))["code"])
+    return names
+
+
+def _manifest_file(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.manifest")
+
+
+def _files_here(digests: set[str]) -> dict[str, Path]:
+    """Return where on this machine there is a file with each of these contents, as it was when it came."""
+    found: dict[str, Path] = {}
+    for written in (machine_root() / "code").glob("*.manifest"):
+        with contextlib.suppress(OSError, ValueError):
+            for digest, entry in read_manifest(written.read_bytes()).files().items():
+                path = written.with_suffix("") / entry.path
+                if digest in digests and digest not in found and _is_untouched(path, entry):
+                    found[digest] = path
+    return found
+
+
+def _is_untouched(path: Path, entry: Entry) -> bool:
     try:
-        with tempfile.TemporaryFile() as spool:
-            for chunk in chunks:
-                spool.write(chunk)
-            spool.seek(0)
-            with tarfile.open(fileobj=spool) as archive:
-                if hasattr(tarfile, "tar_filter"):
-                    archive.extraction_filter = tarfile.tar_filter
-                archive.extractall(part)
-        part.rename(folder)
+        now = path.lstat()
+    except OSError:
+        return False
+    return now.st_size == entry.size and now.st_mtime_ns == entry.mtime_ns
+
+
+def _build(part: Path, manifest: Manifest, missing: set[str], contents: Reader) -> None:
+    here = _files_here(set(manifest.files()) - missing)
+    root = str(part)
+    large = large_files(manifest.entries)
+    for entry in manifest.entries:
+        path = f"{root}/{entry.path}"
+        if entry.kind == "folder":
+            os.mkdir(path, 0o700)
+        elif entry.kind == "link":
+            os.symlink(entry.content, path)
+        else:
+            source = here.get(entry.content)
+            if source is None and entry.content not in missing:
+                raise EOFError(f"{entry.path} went away while its code was put together; try again")
+            if source is None:
+                missing.discard(entry.content)
+                _write(path, entry, contents)
+                here[entry.content] = Path(path)
+            elif entry.path in large and source.lstat().st_mtime_ns == entry.mtime_ns:
+                os.link(source, path)
+            else:
+                shutil.copyfile(source, path)
+            os.chmod(path, entry.mode & ~0o222 if entry.path in large else entry.mode)
+            os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
+    for entry in reversed(manifest.entries):
+        if entry.kind == "folder":
+            os.chmod(f"{root}/{entry.path}", entry.mode | 0o700)
+
+
+def _write(path: str, entry: Entry, contents: Reader) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        left = entry.size
+        while left:
+            part = contents.read(min(left, _COPY_BYTES))
+            if not part:
+                raise EOFError(f"the code ended within {entry.path}")
+            view = memoryview(part)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            left -= len(part)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        os.close(descriptor)
+
+
+class _Chunks:
+    """An iterator of chunks as a reader."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def read(self, size: int, /) -> bytes:
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+        part, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(part)

@@ -12,6 +12,7 @@ from ray_remote_nni.guard.client import GuardedProcess, GuardLost, StartFailed
 from ray_remote_nni.trial.environment import trial_environment, visible_gpus
 from ray_remote_nni.trial.metrics import MetricReader
 from ray_remote_nni.trial.spec import Ended, NotStarted, Started, TrialEvent, TrialSpec
+from ray_remote_nni.trial.working_copy import leave_to_others
 from ray_remote_nni.trial.workspace import Workspace, last_lines, prepare_workspace
 
 #: In the environment of all that belongs to a node, so that `down` finds what its guard may have lost.
@@ -52,7 +53,7 @@ def run_attempt(
         with GuardedProcess(machine.guard_socket) as process:
             workspace = prepare_workspace(spec, code)
             started = _start(process, spec, machine, workspace, assigned_gpus)
-            yield from _follow(process, workspace, Started(machine.host, assigned_gpus, started))
+            yield from _follow(process, workspace, Started(machine.host, assigned_gpus, started), code)
     except (GuardLost, StartFailed, OSError) as error:
         yield [NotStarted(machine.host, str(error))]
 
@@ -87,7 +88,7 @@ def _shell(path: str | None) -> list[str]:
     return [bash, "--norc"] if bash is not None else ["/bin/sh"]
 
 
-def _follow(process: GuardedProcess, workspace: Workspace, started: Started) -> Iterator[list[TrialEvent]]:
+def _follow(process: GuardedProcess, workspace: Workspace, started: Started, code: Path) -> Iterator[list[TrialEvent]]:
     reader = MetricReader(workspace.metrics)
     batch: list[TrialEvent] = [started]
     while True:
@@ -98,6 +99,7 @@ def _follow(process: GuardedProcess, workspace: Workspace, started: Started) -> 
         if batch:
             yield batch
             batch = []
+    leave_to_others(code, str(workspace.code))
     error = last_lines(workspace.stderr) if ended.exit_code != 0 else None
     batch.append(Ended(ended.exit_code, ended.time_s, ended.reason, error))
     yield batch

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ray_remote_nni.trial.code import ensure_code, read_code
+from ray_remote_nni.trial.code import ensure_code, load_manifest, send_contents
 from ray_remote_nni.trial.inbox import find_inbox
 from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, TrialEvent, TrialSpec
+from ray_remote_nni.trial.working_copy import stock
 
 _WARM_UP_S = 0.5
 
@@ -27,7 +28,7 @@ def run_trial(pickled_spec: bytes, head_node: str) -> bytes:
     Python pickler for them, once in every trial's time on either side.
     """
     spec: TrialSpec = pickle.loads(pickled_spec)
-    code = ensure_code(spec.code, lambda: _fetch_code(spec.code, head_node))
+    code = ensure_code(spec.code, lambda digests: _fetch_code(spec.code, digests, head_node))
     gpus: tuple[int, ...] = ()
     if spec.gpu_number:
         gpus = tuple(sorted(int(gpu) for gpu in ray.get_runtime_context().get_accelerator_ids()["GPU"]))
@@ -46,18 +47,26 @@ def events_of(result: bytes) -> list[TrialEvent]:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def send_code(name: str) -> Iterator[bytes]:
-    """Yield the head's copy of the code; the object store is small, so only a few chunks are under way at once."""
-    yield from read_code(name)
+def send_code(name: str, digests: Sequence[str] | None) -> Iterator[bytes]:
+    """Yield these files of the head's code, or its manifest for None.
+
+    The object store is small, so only a few chunks are under way at once.
+    """
+    if digests is None:
+        yield load_manifest(name).to_json().encode()
+    else:
+        yield from send_contents(name, digests)
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def warm_up() -> None:
-    """Occupy a worker for a moment: it has been started then, and has imported all that a trial needs.
+def warm_up(code: str, head_node: str) -> None:
+    """Occupy a worker for a moment: it has been started then, has imported all that a trial needs, and has its code.
 
     For so long that the next one finds another worker.
     """
-    time.sleep(_WARM_UP_S)
+    until = time.monotonic() + _WARM_UP_S
+    stock(ensure_code(code, lambda digests: _fetch_code(code, digests, head_node)))
+    time.sleep(max(0.0, until - time.monotonic()))
 
 
 def on_node(node_id: str, *, hard: bool = False) -> NodeAffinitySchedulingStrategy:
@@ -65,13 +74,13 @@ def on_node(node_id: str, *, hard: bool = False) -> NodeAffinitySchedulingStrate
     return NodeAffinitySchedulingStrategy(node_id=node_id, soft=not hard)
 
 
-def _fetch_code(name: str, head_node: str) -> Iterator[bytes]:
+def _fetch_code(name: str, digests: Sequence[str] | None, head_node: str) -> Iterator[bytes]:
     options: dict[str, Any] = {
         "name": "send trial code",
         "scheduling_strategy": on_node(head_node, hard=True),
         "num_returns": "streaming",
         "_generator_backpressure_num_objects": 4,
     }
-    chunks: Any = send_code.options(**options).remote(name)
+    chunks: Any = send_code.options(**options).remote(name, digests)
     for chunk in chunks:
         yield ray.get(chunk)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ray_remote_nni.trial.spec import TrialSpec
+from ray_remote_nni.trial.working_copy import make_working_copy
 
 
 def machine_root() -> Path:
@@ -53,17 +54,22 @@ def prepare_workspace(spec: TrialSpec, code: Path) -> Workspace:
     What an earlier attempt left on this machine is kept beside it, as TRIAL.attemptN.
     """
     workspace = Workspace(experiment_directory(spec.experiment_id) / "trials" / spec.trial_id)
-    if workspace.directory.exists():
+    directory = str(workspace.directory)
+    try:
+        os.makedirs(directory)
+    except FileExistsError:
         _set_aside(workspace.directory)
-    workspace.metrics.parent.mkdir(parents=True)
-    shutil.copytree(code, workspace.code, symlinks=True)
+        os.mkdir(directory)
+    os.mkdir(f"{directory}/.nni")
+    make_working_copy(code, f"{directory}/code")
     parameters = {
         "parameter_id": spec.sequence,
         "parameter_source": "algorithm",
         "parameters": spec.parameters,
         "parameter_index": 0,
     }
-    (workspace.directory / "parameter.cfg").write_text(json.dumps(parameters), encoding="utf-8")
+    with open(f"{directory}/parameter.cfg", "w", encoding="utf-8") as file:
+        file.write(json.dumps(parameters))
     return workspace
 
 

@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "tuner": ({"errors"}, {"hyperopt", "numpy", "scipy"}),
     "trial": ({"guard"}, set()),
     "cluster": ({"errors", "paths", "guard", "config"}, {"asyncssh", "packaging", "pydantic"}),
-    "experiment": ({"errors", "paths", "config", "records", "tuner", "trial", "cluster"}, {"ray", "yaml"}),
+    "experiment": ({"errors", "paths", "config", "records", "tuner", "trial", "cluster"}, {"ray", "yaml", "pathspec"}),
     "views": ({"records"}, {"rich"}),
     "cli": ({"errors", "config", "cluster", "experiment", "records", "views"}, {"rich", "typer"}),
 }
@@ -38,6 +38,7 @@ BARE = {
     "cluster.remote.start_node",
     "cluster.remote.stop_node",
     "experiment.receive",
+    "experiment.receive_code",
     "experiment.collect",
     "records.feed",
     "records.requests",

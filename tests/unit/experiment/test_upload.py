@@ -1,24 +1,45 @@
-"""The trial code directory on its way to the head."""
+"""The trial code directory on its way to the head, each byte once."""
 
 from __future__ import annotations
 
-import io
+import asyncio
 import os
 import socket
-import tarfile
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from ray_remote_nni.cluster.remote import install
-from ray_remote_nni.errors import UsageError
+import ray_remote_nni
+from ray_remote_nni.cluster.local import LocalTransport
+from ray_remote_nni.cluster.module import run_module
+from ray_remote_nni.errors import MachineError, UsageError
 from ray_remote_nni.experiment import upload
-from ray_remote_nni.experiment.upload import code_files, digest_code, pack_code
+from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.upload import Sent, read_code, send_code
+from ray_remote_nni.trial.code import code_folder, has_code
+
+LIBRARY = str(Path(ray_remote_nni.__file__).parents[1])
+
+
+class HeadHere:
+    """The head is this machine."""
+
+    machine = SimpleNamespace(host="head")
+
+    def run(self, module: str, *arguments: str) -> AbstractAsyncContextManager[Any]:
+        return run_module(LocalTransport(), sys.executable, LIBRARY, module, arguments)
 
 
 @pytest.fixture
-def code(tmp_path: Path) -> Path:
-    """A small project of somebody's."""
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small project of somebody's; the head's home is another folder."""
+    (tmp_path / "head").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "head"))
     folder = tmp_path / "code"
     (folder / "pkg" / "empty").mkdir(parents=True)
     (folder / "train.py").write_text("import pkg\n")
@@ -28,85 +49,37 @@ def code(tmp_path: Path) -> Path:
     return folder
 
 
-def names(code: Path, *excluded: Path) -> list[str]:
-    return [name for name, _ in code_files(code, frozenset(excluded))]
+def send(directory: Path) -> tuple[Path, Sent]:
+    """Send the code to the head; return its folder there and how much was sent."""
+    seen: list[Sent] = []
+    read = read_code(directory)
+    asyncio.run(send_code(read, cast(Head, HeadHere()), seen.append))
+    assert has_code(read.manifest.name)
+    return code_folder(read.manifest.name), seen[-1]
 
 
-def arrived(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *excluded: Path) -> Path:
-    """Send the code to a machine; return its folder there."""
-    monkeypatch.setenv("HOME", str(tmp_path / "machine"))
-    with pack_code(code, frozenset(excluded)) as archive:
-        data = archive.read()
-    return Path(install.main({"kind": "code", "name": "x", "size": len(data)}, io.BytesIO(data)))
+def name(directory: Path) -> str:
+    return read_code(directory).manifest.name
 
 
-def test_everything_is_uploaded_folders_included(code: Path) -> None:
-    assert names(code) == ["pkg", "run.sh", "train.py", "pkg/__init__.py", "pkg/empty"]
+def left_behind() -> list[str]:
+    """What is half made on the head."""
+    return [path.name for path in code_folder("x").parent.iterdir() if ".part" in path.name]
 
 
-@pytest.mark.parametrize(
-    "name", [".ssh", ".ray-nni", ".git", "__pycache__", ".venv", ".mypy_cache", ".ipynb_checkpoints"]
-)
-def test_what_no_trial_needs_stays_here_wherever_it_lies(code: Path, name: str) -> None:
-    before = names(code)
-    for folder in (code, code / "pkg"):
-        (folder / name).mkdir()
-        (folder / name / "file").touch()
-    assert names(code) == before
-
-
-def test_a_virtual_environment_stays_here_whatever_its_name(code: Path) -> None:
-    before = names(code)
-    (code / "my-env").mkdir()
-    (code / "my-env" / "pyvenv.cfg").touch()
-    assert names(code) == before
-
-
-def test_hidden_files_and_other_dotted_names_go_along(code: Path) -> None:
-    (code / ".settings").touch()
-    (code / ".gitignore").touch()
-    assert {".settings", ".gitignore"} <= set(names(code))
-
-
-def test_the_configuration_stays_here(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = code / "config.yml"
-    config.write_text("password: bob123\n")
-    assert "config.yml" not in names(code, config)
-    assert not (arrived(code, tmp_path, monkeypatch, config) / "config.yml").exists()
-
-
-def test_a_file_of_the_same_name_elsewhere_is_not_the_configuration(code: Path) -> None:
-    (code / "pkg" / "config.yml").touch()
-    assert "pkg/config.yml" in names(code, code / "config.yml")
-
-
-def test_the_results_of_experiments_stay_here_with_all_that_is_below(code: Path) -> None:
-    before = names(code)
-    (code / "results" / "abc" / "trials").mkdir(parents=True)
-    assert names(code, code / "results") == before
-
-
-def test_what_is_excluded_does_not_change_the_digest(code: Path) -> None:
-    config = code / "config.yml"
-    config.write_text("trialConcurrency: 1\n")
-    before = digest_code(code, frozenset([config]))
-    config.write_text("trialConcurrency: 2\n")
-    assert digest_code(code, frozenset([config])) == before
-
-
-def test_the_same_content_in_another_place_at_another_time_has_the_same_digest(code: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    os.rename(code, other)
-    before = digest_code(other)
-    for path in other.rglob("*"):
+def test_the_same_content_in_another_place_at_another_time_has_the_same_name(code: Path, tmp_path: Path) -> None:
+    before = name(code)
+    for path in code.rglob("*"):
         os.utime(path, (1, 1))
-    os.rename(other, code)
-    assert digest_code(code) == before
+    (code / "train.py").chmod(0o600)
+    os.rename(code, tmp_path / "other")
+    assert name(tmp_path / "other") == before
 
 
-@pytest.mark.parametrize("change", ["content", "name", "mode", "link", "empty folder", "file to folder"])
-def test_every_change_that_a_trial_could_notice_changes_the_digest(code: Path, change: str) -> None:
-    before = digest_code(code)
+@pytest.mark.parametrize("change", ["content", "name", "mode", "link", "empty folder", "file to folder", "target"])
+def test_every_change_that_a_trial_could_notice_changes_the_name(code: Path, change: str) -> None:
+    (code / "points").symlink_to("train.py")
+    before = name(code)
     if change == "content":
         (code / "train.py").write_text("import gkp\n")
     elif change == "name":
@@ -117,92 +90,148 @@ def test_every_change_that_a_trial_could_notice_changes_the_digest(code: Path, c
         (code / "link").symlink_to("train.py")
     elif change == "empty folder":
         (code / "pkg" / "empty").rmdir()
-    else:
+    elif change == "file to folder":
         (code / "pkg" / "__init__.py").unlink()
         (code / "pkg" / "__init__.py").mkdir()
-    assert digest_code(code) != before
+    else:
+        (code / "points").unlink()
+        (code / "points").symlink_to("run.sh")
+    assert name(code) != before
 
 
-def test_a_link_that_leads_elsewhere_changes_the_digest(code: Path) -> None:
-    (code / "link").symlink_to("train.py")
-    before = digest_code(code)
-    (code / "link").unlink()
-    (code / "link").symlink_to("run.sh")
-    assert digest_code(code) != before
+def test_what_is_there_already_is_not_sent_again(code: Path) -> None:
+    assert send(code)[1] == Sent(10 + 11, 10 + 11, 3, 3)
+    assert send(code)[1].all_bytes == 0
 
 
-def test_what_only_the_owner_may_do_does_not_change_the_digest(code: Path) -> None:
-    before = digest_code(code)
-    (code / "train.py").chmod(0o600)
-    assert digest_code(code) == before
+def test_of_a_changed_file_only_that_file_is_sent(code: Path) -> None:
+    (code / "data.bin").write_bytes(os.urandom(3 * 2**20))
+    first, _ = send(code)
+    (code / "train.py").write_text("import pkg, os\n")
+    second, sent = send(code)
+    assert sent == Sent(15, 15, 1, 1)
+    assert (second / "data.bin").samefile(first / "data.bin")
+    assert (second / "run.sh").read_text() == "#!/bin/sh\n"
+    # What is changed over there by accident does not spread.
+    (first / "run.sh").write_text("#!/bin/ksh\n")
+    (code / "train.py").write_text("import pkg, sys\n")
+    assert (send(code)[0] / "run.sh").read_text() == "#!/bin/sh\n"
 
 
-def test_a_file_that_cannot_be_read_is_named(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object, path: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(upload, "_update", fail)
-    with pytest.raises(UsageError, match=r"trialCodeDirectory: .*\.sh cannot be read: Permission denied"):
-        digest_code(code)
-
-
-def test_a_file_that_vanishes_while_it_is_packed_is_named(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = list(code_files(code))
-    (code / "train.py").unlink()
-    monkeypatch.setattr(upload, "code_files", lambda *_: iter(listed))
-    with pytest.raises(UsageError, match=r"trialCodeDirectory: .*train\.py changed while it was read"):
-        pack_code(code)
+def test_a_file_that_moved_or_is_there_twice_is_sent_once(code: Path) -> None:
+    (code / "data.bin").write_bytes(os.urandom(2**20 + 1))
+    send(code)
+    (code / "data.bin").rename(code / "pkg/moved.bin")
+    (code / "more").mkdir()
+    for number in range(3):
+        (code / f"more/{number}").write_text("the same")
+    there, sent = send(code)
+    assert sent == Sent(8, 8, 1, 1)
+    assert (there / "pkg/moved.bin").read_bytes() == (code / "pkg/moved.bin").read_bytes()
+    assert [(there / f"more/{number}").read_text() for number in range(3)] == ["the same"] * 3
 
 
-def test_modes_and_links_arrive_as_they_were(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modes_links_and_times_arrive_as_they_were(code: Path) -> None:
     (code / "link").symlink_to("pkg/../train.py")
     (code / "dangling").symlink_to("/no/such/file")
-    there = arrived(code, tmp_path, monkeypatch)
+    (code / "again").symlink_to("pkg")
+    (code / "loop").symlink_to(".")
+    (code / "pkg").chmod(0o500)
+    there, _ = send(code)
     assert (there / "run.sh").stat().st_mode & 0o777 == 0o755
-    assert os.readlink(there / "link") == "pkg/../train.py"
-    assert os.readlink(there / "dangling") == "/no/such/file"
+    assert (there / "run.sh").stat().st_mtime_ns == (code / "run.sh").stat().st_mtime_ns
+    # Trials write into their folders, and they must be deletable.
+    assert (there / "pkg").stat().st_mode & 0o777 == 0o700
+    assert [os.readlink(there / link) for link in ("link", "dangling", "again", "loop")] == [
+        "pkg/../train.py",
+        "/no/such/file",
+        "pkg",
+        ".",
+    ]
     assert (there / "pkg" / "empty").is_dir()
 
 
-def test_a_link_to_a_folder_arrives_as_a_link(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code / "again").symlink_to("pkg")
-    (code / "loop").symlink_to(".")
-    there = arrived(code, tmp_path, monkeypatch)
-    assert os.readlink(there / "again") == "pkg"
-    assert os.readlink(there / "loop") == "."
+@pytest.mark.parametrize("text", ["Größe ✓.txt", "a b'c\"d.txt", "line\nbreak.txt", os.fsdecode(b"latin-\xe9.txt")])
+def test_any_name_arrives_as_it_was(code: Path, text: str) -> None:
+    (code / text).write_text("x")
+    assert (send(code)[0] / text).read_text() == "x"
 
 
-@pytest.mark.parametrize("name", ["Größe ✓.txt", "a b'c\"d.txt", "line\nbreak.txt", os.fsdecode(b"latin-\xe9.txt")])
-def test_any_name_arrives_as_it_was(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    (code / name).write_text("x")
-    assert digest_code(code)
-    assert (arrived(code, tmp_path, monkeypatch) / name).read_text() == "x"
-
-
-def test_a_very_long_path_arrives(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_path_arrives(code: Path) -> None:
     deep = Path(*["d" * 60] * 5)
     (code / deep).mkdir(parents=True)
     (code / deep / "file").touch()
-    assert (arrived(code, tmp_path, monkeypatch) / deep / "file").is_file()
+    assert (send(code)[0] / deep / "file").is_file()
 
 
-def test_two_names_of_one_file_both_arrive(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    os.link(code / "train.py", code / "pkg" / "same.py")
-    there = arrived(code, tmp_path, monkeypatch)
-    assert (there / "pkg" / "same.py").read_text() == (there / "train.py").read_text() == "import pkg\n"
-
-
-def test_pipes_and_sockets_are_left_behind(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipes_and_sockets_are_left_behind(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(code / "pipe")
     with socket.socket(socket.AF_UNIX) as listening:
         monkeypatch.chdir(code)
         listening.bind("socket")
-        assert digest_code(code)
-        there = arrived(code, tmp_path, monkeypatch)
+        there, _ = send(code)
     assert not (there / "pipe").exists()
     assert not (there / "socket").exists()
 
 
-def test_nobodys_name_is_in_the_archive(code: Path) -> None:
-    with pack_code(code) as packed, tarfile.open(fileobj=packed) as archive:
-        assert {(entry.uid, entry.gid, entry.uname, entry.gname) for entry in archive} == {(0, 0, "", "")}
+def test_a_second_configuration_with_a_password_stays_here_and_is_named(code: Path) -> None:
+    (code / "other.yml").write_text("trainingService: {machineList: [{host: a, password: hunter2}]}")
+    assert read_code(code).left_out == ("other.yml",)
+    assert not (send(code)[0] / "other.yml").exists()
+
+
+def test_a_file_that_cannot_be_read_is_named(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str) -> tuple[str, int]:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(upload, "_digest", fail)
+    with pytest.raises(UsageError, match=r"trialCodeDirectory: .*__init__\.py cannot be read: Permission denied"):
+        read_code(code)
+
+
+@pytest.mark.parametrize("how", ["gone", "longer", "shorter", "same size"])
+def test_a_file_that_changes_before_it_is_sent_is_named_and_nothing_of_it_is_used(code: Path, how: str) -> None:
+    read = read_code(code)
+    if how == "gone":
+        (code / "train.py").unlink()
+    else:
+        (code / "train.py").write_text({"longer": "import pkg, os", "shorter": "i", "same size": "import gkp\n"}[how])
+        os.utime(code / "train.py", ns=(1, 1))
+    with pytest.raises(UsageError, match=r"trialCodeDirectory: .*train\.py (changed while|cannot be read any more)"):
+        asyncio.run(send_code(read, cast(Head, HeadHere()), lambda _: None))
+    assert not has_code(read.manifest.name)
+
+
+def test_an_upload_that_was_interrupted_is_repeated_from_the_start(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code / "data.bin").write_bytes(os.urandom(3 * 2**20))
+    read = read_code(code)
+    whole = upload._contents
+
+    def interrupted(path: Path, entry: Any) -> Iterator[bytes]:
+        for part in whole(path, entry):
+            yield part
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(upload, "_contents", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(send_code(read, cast(Head, HeadHere()), lambda _: None))
+    assert not has_code(read.manifest.name)
+    monkeypatch.setattr(upload, "_contents", whole)
+    there, _ = send(code)
+    assert left_behind() == []
+    assert (there / "data.bin").read_bytes() == (code / "data.bin").read_bytes()
+
+
+def test_a_head_that_cannot_take_it_says_why(code: Path, tmp_path: Path) -> None:
+    (tmp_path / "head/.ray-nni").touch()
+    with pytest.raises(MachineError, match=r"head: it did not take the code: .*\.ray-nni"):
+        asyncio.run(send_code(read_code(code), cast(Head, HeadHere()), lambda _: None))
+
+
+def test_progress_tells_bytes_and_files(code: Path) -> None:
+    (code / "data.bin").write_bytes(os.urandom(3 * 2**20))
+    seen: list[Sent] = []
+    asyncio.run(send_code(read_code(code), cast(Head, HeadHere()), seen.append))
+    assert [(sent.files, sent.all_files) for sent in (seen[0], seen[-1])] == [(0, 4), (4, 4)]
+    assert seen == sorted(seen, key=lambda sent: sent.bytes)
+    assert seen[-1].bytes == seen[-1].all_bytes == 3 * 2**20 + 21

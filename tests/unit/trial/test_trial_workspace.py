@@ -1,17 +1,15 @@
-"""A trial's own folder, and the code that it is made from."""
+"""A trial's own folder."""
 
 from __future__ import annotations
 
 import json
 import os
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from trial_values import trial_spec
 
-from ray_remote_nni.trial.code import code_folder, ensure_code, read_code
+from ray_remote_nni.trial.code import code_folder
 from ray_remote_nni.trial.workspace import last_lines, prepare_workspace
 
 NAME = "0123456789abcdef"
@@ -113,68 +111,6 @@ def test_of_a_line_without_an_end_only_the_last_part_is_taken(tmp_path: Path) ->
 
 def test_a_file_that_is_not_there_has_no_last_lines(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "stderr") == ""
-
-
-# The code on a machine
-
-
-def test_code_that_is_here_is_not_fetched(code: Path) -> None:
-    def fetch() -> Iterator[bytes]:
-        raise AssertionError("it was fetched")
-
-    assert ensure_code(NAME, fetch) == code
-
-
-def test_code_arrives_as_it_was_sent(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent, before = list(read_code(NAME)), listing(code)
-    monkeypatch.setenv("HOME", str(tmp_path / "other machine"))
-    fetched = ensure_code(NAME, lambda: iter(sent))
-    assert fetched == code_folder(NAME) != code
-    assert listing(fetched) == before
-
-
-def test_of_several_trials_that_start_at_once_one_fetches_and_all_find_it_whole(
-    code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent, before = list(read_code(NAME)), listing(code)
-    monkeypatch.setenv("HOME", str(tmp_path / "other machine"))
-    fetches: list[int] = []
-    together = threading.Barrier(4)
-
-    def fetch() -> Iterator[bytes]:
-        fetches.append(1)
-        yield from sent
-
-    def start() -> None:
-        together.wait()
-        assert listing(ensure_code(NAME, fetch)) == before
-
-    errors: list[BaseException] = []
-    monkeypatch.setattr(threading, "excepthook", lambda hook: errors.append(hook.exc_value))
-    trials = [threading.Thread(target=start) for _ in range(4)]
-    for trial in trials:
-        trial.start()
-    for trial in trials:
-        trial.join()
-    assert errors == []
-    assert len(fetches) == 1
-
-
-def test_a_fetch_that_fails_leaves_nothing_and_the_next_one_succeeds(
-    code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent = list(read_code(NAME))
-    monkeypatch.setenv("HOME", str(tmp_path / "other machine"))
-
-    def fail() -> Iterator[bytes]:
-        yield sent[0][:1000]
-        raise ConnectionError("the head is gone")
-
-    with pytest.raises(ConnectionError):
-        ensure_code(NAME, fail)
-    folder = code_folder(NAME)
-    assert [path.name for path in folder.parent.iterdir() if not path.name.endswith(".lock")] == []
-    assert (ensure_code(NAME, lambda: iter(sent)) / "train.py").exists()
 
 
 def test_a_standard_error_that_cannot_be_read_has_no_last_lines(tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""The progress bar of an upload, on a terminal and where it takes long enough to be seen."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from ray_remote_nni.experiment.upload import Sent
+
+
+class UploadBar:
+    """Shows bytes and files of an upload on `console`; a large one that is done leaves a line."""
+
+    #: What is worth a line where no bar was seen.
+    NOTEWORTHY_BYTES = 10 * 2**20
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> UploadBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def show(self, sent: Sent) -> None:
+        """Show how far it is."""
+        done = sent.files == sent.all_files
+        if self._bar is None and not done and self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("sending the code"),
+                BarColumn(),
+                DownloadColumn(),
+                TextColumn("{task.fields[files]}"),
+                TransferSpeedColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+            self._bar.add_task("", total=sent.all_bytes, files="")
+        if self._bar is not None:
+            files = f"{sent.files}/{sent.all_files} files"
+            self._bar.update(self._bar.task_ids[0], completed=sent.bytes, files=files)
+        if done:
+            self._close()
+            if sent.all_bytes >= self.NOTEWORTHY_BYTES:
+                files = f"{sent.all_files} file{'s' if sent.all_files != 1 else ''}"
+                self._console.print(f"Sent {files} of the code, {sent.all_bytes / 1e6:.0f} MB", highlight=False)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
