@@ -11,12 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ray_remote_nni.cluster.alone import alone_with
-from ray_remote_nni.cluster.dependencies import (
-    DependencyPlan,
-    available_here,
-    pack_dependencies,
-    plan_dependencies,
-)
+from ray_remote_nni.cluster.dependencies import ROOTS, DependencyPlan, pack_dependencies, plan_dependencies
+from ray_remote_nni.cluster.distributions import available_here
 from ray_remote_nni.cluster.facts import MachineFacts, Question, read_facts
 from ray_remote_nni.cluster.forward import PREFERRED_PORT, start_forward
 from ray_remote_nni.cluster.library import install, our_library
@@ -101,7 +97,7 @@ def _question(request: ClusterRequest, index: int, name: str) -> Question:
     return Question(
         cluster=name,
         node=str(index),
-        distributions=("ray", *available_here()),
+        distributions=("ray", *available_here(ROOTS)),
         ports=PORTS_PER_NODE,
         first_port=first,
         last_port=last,
@@ -157,7 +153,7 @@ async def _start_missing(
     if known is not None:
         # Leftovers of a node that died, or of an `up` or `down` that was cut short.
         await on_all(_clear(machine, known, report) for machine in missing)
-    dependencies = plan_dependencies(available_here(), facts[head])
+    dependencies = plan_dependencies(available_here(ROOTS), facts[head])
     plan = plan_cluster(
         name,
         settings,

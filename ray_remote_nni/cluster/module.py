@@ -42,13 +42,14 @@ async def answers(stream: Stream, question: dict[str, Any]) -> tuple[list[dict[s
     """
     await stream.write(json.dumps(question).encode())
     stream.write_eof()
-    found = [answer async for line in stream.lines() if (answer := _json_object(line)) is not None]
+    found = [answer async for line in stream.lines() if (answer := json_object(line)) is not None]
     _, errors = await stream.wait()
     said = errors.decode(errors="replace").strip().splitlines()
     return found, said[-1] if said else ""
 
 
-def _json_object(line: bytes) -> dict[str, Any] | None:
+def json_object(line: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a line is; None for another line."""
     try:
         found = json.loads(line)
     except ValueError:

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tarfile
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,8 @@ from machine_values import facts
 from packaging.requirements import Requirement
 
 from ray_remote_nni.cluster import dependencies
-from ray_remote_nni.cluster.dependencies import (
-    Available,
-    DependencyPlan,
-    available_here,
-    manylinux_platforms,
-    pack_dependencies,
-    plan_dependencies,
-)
+from ray_remote_nni.cluster.dependencies import ROOTS, DependencyPlan, pack_dependencies, plan_dependencies
+from ray_remote_nni.cluster.distributions import Available, available_here, manylinux_platforms
 from ray_remote_nni.errors import MachineError
 
 WHEEL = "cp311-cp311-manylinux_2_27_x86_64"
@@ -125,7 +120,7 @@ def test_wheels_may_be_as_new_as_the_heads_c_library(libc: str, newest: str) -> 
 
 
 def test_the_closure_here_has_all_that_hyperopt_needs() -> None:
-    here = available_here()
+    here = available_here(ROOTS)
     assert {"hyperopt", "numpy", "scipy", "cloudpickle", "networkx", "tqdm"} <= set(here)
     assert here["hyperopt"].pure
     assert not here["numpy"].pure
@@ -142,7 +137,7 @@ def pack(plan: DependencyPlan, **changes: Any) -> bytes:
 
 def test_what_was_copied_can_be_imported_on_the_head(tmp_path: Path) -> None:
     unpack(pack(DependencyPlan(("hyperopt",), (), "head-x")), tmp_path)
-    the_rest = Path(dependencies.metadata.distribution("numpy").locate_file(""))  # type: ignore[arg-type]
+    the_rest = Path(metadata.distribution("numpy").locate_file(""))  # type: ignore[arg-type]
     code = (
         "import json, sys; sys.path[:0] = [sys.argv[1]]; sys.path.append(sys.argv[2])\n"
         "import hyperopt, importlib.metadata as metadata\n"
@@ -151,7 +146,7 @@ def test_what_was_copied_can_be_imported_on_the_head(tmp_path: Path) -> None:
     python = [sys.executable, "-S", "-E", "-c", code, str(tmp_path), str(the_rest)]
     file, version = json.loads(subprocess.run(python, capture_output=True, check=True).stdout)
     assert file.startswith(str(tmp_path))
-    assert version == available_here()["hyperopt"].version
+    assert version == available_here(ROOTS)["hyperopt"].version
 
 
 def test_a_copy_leaves_scripts_tests_and_caches_behind(tmp_path: Path) -> None:
