@@ -48,6 +48,12 @@ def any_python(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
+def old_python() -> Path:
+    """The oldest Python that trials may run in, or the oldest that is here."""
+    return first_of("3.6", "3.7", "3.8", "3.9", "3.12", "3.13")
+
+
+@pytest.fixture(scope="session")
 def cache_folder() -> Path:
     """What is costly to make and the same in every run: it lies in the user's cache folder."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ray-nni-tests"

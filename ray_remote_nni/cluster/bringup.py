@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import metadata
 
 from ray_remote_nni.cluster.alone import alone_with
 from ray_remote_nni.cluster.dependencies import ROOTS, DependencyPlan, pack_dependencies, plan_dependencies
@@ -27,7 +28,9 @@ from ray_remote_nni.cluster.plan import (
     plan_cluster,
     port_range,
 )
+from ray_remote_nni.cluster.pythons import Choice, RayPython, agreed, choose, own_ray
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
+from ray_remote_nni.cluster.runtime import RuntimeMaker, read_prospects
 from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states
 from ray_remote_nni.cluster.teardown import stop_forward, stop_machine
 from ray_remote_nni.cluster.together import failure, led, on_all
@@ -53,6 +56,7 @@ class _Machine:
     requested: RequestedMachine
     connection: Transport
     facts: MachineFacts
+    question: Question
 
     @property
     def host(self) -> str:
@@ -81,10 +85,11 @@ async def _bring_up(request: ClusterRequest, report: Report) -> BroughtUp:
     name = known.name if known is not None else secrets.token_hex(3)
     connections: list[Transport] = []
     try:
-        machines = await on_all(
+        machines: Sequence[_Machine] = await on_all(
             _reach(machine, connections, _question(request, index, name), request.platform, report)
             for index, machine in enumerate(request.machines)
         )
+        machines = await _with_ray(request, known, machines, report)
         if errors := check_machines([machine.requested.settings for machine in machines], [m.facts for m in machines]):
             raise failure(errors)
         return await _start_missing(request, known, name, machines, report)
@@ -125,7 +130,59 @@ async def _reach(
     gpus = f", {len(facts.gpus)} GPUs" if facts.gpus else ""
     ray = facts.distributions.get("ray", "none")
     report(host, f"{facts.system}, {facts.cpus} CPUs{gpus}, Python {version}, Ray {ray} ({facts.python})")
-    return _Machine(machine, connection, facts)
+    return _Machine(machine, connection, facts, question)
+
+
+async def _with_ray(
+    request: ClusterRequest, known: ClusterState | None, machines: Sequence[_Machine], report: Report
+) -> Sequence[_Machine]:
+    """Return the machines with facts about the Python that Ray runs in; private runtimes are made where needed."""
+    nodes = {(node.host, node.port, node.user): node for node in known.machines} if known is not None else {}
+    running = {
+        machine.requested.identity: nodes[machine.requested.identity].python
+        for machine in machines
+        if machine.facts.guard is not None and machine.requested.identity in nodes
+    }
+    machines = await on_all(_in(machine, running.get(machine.requested.identity)) for machine in machines)
+    waiting = [machine for machine in machines if machine.requested.identity not in running]
+    always = request.bootstrap == "always"
+    unfit = any(machine.facts.system != "Linux" or not machine.facts.home_writable for machine in machines)
+    as_they_are = agreed([machine.facts for machine in machines]) and not (always and waiting)
+    if unfit or as_they_are or request.bootstrap == "never" or not waiting:
+        return machines
+    prospects = await on_all(
+        read_prospects(machine.connection, machine.facts, machine.requested.settings.python_path) for machine in waiting
+    )
+    choices = choose(
+        [machine.host for machine in waiting],
+        [machine.facts for machine in waiting],
+        prospects,
+        preferred=RayPython(sys.version_info[:2], metadata.version("ray")),
+        running=next((own_ray(m.facts) for m in machines if m.requested.identity in running), None),
+        always=always,
+    )
+    maker = RuntimeMaker(report)
+    given = iter(await on_all(_given(machine, choice, maker) for machine, choice in zip(waiting, choices, strict=True)))
+    return [machine if machine.requested.identity in running else next(given) for machine in machines]
+
+
+async def _given(machine: _Machine, choice: Choice, maker: RuntimeMaker) -> _Machine:
+    if choice.made_of is not None:
+        try:
+            await maker.make(machine.connection, machine.facts, choice)
+        except MachineError as error:
+            maker.report(machine.host, f"failed: {error.what}")
+            raise
+    return await _in(machine, choice.executable)
+
+
+async def _in(machine: _Machine, python: str | None) -> _Machine:
+    """Return the machine with facts about another Python of it; None leaves it as it is."""
+    if python is None or python == machine.facts.python:
+        return machine
+    return replace(
+        machine, facts=await read_facts(machine.connection, machine.question, python_path=None, python=python)
+    )
 
 
 async def _start_missing(
@@ -195,7 +252,8 @@ def _check_unchanged(known: ClusterState, machines: Sequence[_Machine]) -> None:
     changed = [
         node.host
         for node, machine in zip(nodes, machines, strict=True)
-        if (node.python, node.gpus) != (machine.facts.python, offered_gpus(machine.requested.settings, machine.facts))
+        if (node.python_path, node.gpus)
+        != (machine.requested.settings.python_path, offered_gpus(machine.requested.settings, machine.facts))
     ]
     if changed:
         raise ClusterError(
@@ -248,6 +306,7 @@ def _state(request: ClusterRequest, plan: ClusterPlan, machines: Sequence[_Machi
                 directory=node.directory,
                 temp_dir=node.temp_dir,
                 gpus=node.gpus,
+                python_path=machines[node.index].requested.settings.python_path,
             )
         )
     return ClusterState(

@@ -16,6 +16,13 @@ from ray_remote_nni.errors import MachineError
 _SOURCE = Path(__file__).parent / "remote/facts.py"
 _NO_PYTHON = "no python"
 _TIMEOUT_S = 60.0
+_TOO_OLD = 36
+_NEW_ENOUGH = f"import sys; sys.exit({_TOO_OLD} * (sys.version_info < (3, 6)))"
+#: Where Pythons are that are not on PATH, as patterns of sh.
+_ELSEWHERE = (
+    "/usr/bin/python3 /usr/local/bin/python3 ~/.pyenv/versions/3*/bin/python3 ~/miniconda3/bin/python3 "
+    "~/anaconda3/bin/python3 ~/miniforge3/bin/python3 /opt/conda/bin/python3 ~/.local/share/uv/python/*/bin/python3"
+)
 
 
 @dataclass(frozen=True)
@@ -110,12 +117,18 @@ def facts_script(question: Question, python_path: str | None, python: str | None
     elif python is not None:
         candidates = shlex.quote(python)
     else:
-        candidates = "python3 python"
+        candidates = f"python3 python {_ELSEWHERE}"
     source = _SOURCE.read_text(encoding="utf-8")
     return (
-        f"found=\nfor candidate in {candidates}; do\n"
-        '  if command -v "$candidate" >/dev/null 2>&1; then found=$candidate; break; fi\n'
-        "done\n"
+        "found= old=\ntry() {\n"
+        '  [ -z "$found" ] && command -v "$1" >/dev/null 2>&1 || return 0\n'
+        f'  "$1" -E -S -c {shlex.quote(_NEW_ENOUGH)} >/dev/null 2>&1\n'
+        f"  if [ $? = {_TOO_OLD} ]; then old=$1; else found=$1; fi\n"
+        "}\n"
+        f'for candidate in {candidates}; do try "$candidate"; done\n'
+        # The Python of the trials may be too old to tell us anything.
+        f'if [ -n "$old" ]; then for candidate in python3 {_ELSEWHERE}; do try "$candidate"; done; fi\n'
+        '[ -n "$found" ] || found=$old\n'
         f'if [ -z "$found" ]; then echo "{_NO_PYTHON}"; exit 0; fi\n'
         "\"$found\" -E - <<'END OF FACTS' 2>&1\n"
         # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.

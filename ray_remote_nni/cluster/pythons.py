@@ -13,6 +13,7 @@ from typing import Any
 
 from ray_remote_nni.cluster.facts import MachineFacts
 from ray_remote_nni.cluster.plan import MINIMUM_RAY, SUPPORTED_PYTHONS, ray_version
+from ray_remote_nni.cluster.together import failure
 from ray_remote_nni.errors import MachineError
 
 SOURCE = Path(__file__).parent / "remote/pythons.py"
@@ -101,11 +102,12 @@ def choose(
     preferred: RayPython,
     running: RayPython | None,
     always: bool,
-) -> list[Choice] | list[MachineError]:
-    """Choose for each machine, so that as few runtimes as possible have to be made; or say what is in the way.
+) -> list[Choice]:
+    """Choose for each machine, so that as few runtimes as possible have to be made.
 
     `preferred` is what this client has: its Ray goes into new runtimes, and its Python is taken among equals.
     `running` is what a cluster has that runs already and is only added to. With `always` no machine's own Ray counts.
+    Raises ClusterError that names who has what, where nothing fits all.
     """
     options = [running] if running is not None else _options(facts, prospects, preferred, always)
     possible = []
@@ -115,7 +117,7 @@ def choose(
         if len(found) == len(choices):
             possible.append(found)
     if not possible:
-        return _nothing_in_common(hosts, facts, prospects, running)
+        raise failure(_nothing_in_common(hosts, prospects, running))
 
     def cost(choices: list[Choice]) -> tuple[int, int, bool, Minor]:
         common = choices[0].common
@@ -149,7 +151,7 @@ def _on_machine(option: RayPython, known: MachineFacts, has: Prospects, always: 
 
 
 def _nothing_in_common(
-    hosts: Sequence[str], facts: Sequence[MachineFacts], prospects: Sequence[Prospects], running: RayPython | None
+    hosts: Sequence[str], prospects: Sequence[Prospects], running: RayPython | None
 ) -> list[MachineError]:
     """Name who has what."""
     lacking = [

@@ -48,6 +48,8 @@ class ClusterRequest:
     platform: str
     machines: tuple[RequestedMachine, ...]
     head_host: str | None
+    #: `ray.bootstrap`: when Ray runs in a private runtime.
+    bootstrap: str = "auto"
 
     def matches(self, state: ClusterState) -> bool:
         """Tell whether a cluster consists of just these machines, in this order."""
@@ -70,7 +72,7 @@ def request_cluster(
     service = experiment.training_service
     if isinstance(service, LocalConfig):
         settings = MachineSettings(LOCAL_HOST, python_path=None, gpu_indices=service.gpu_indices)
-        return ClusterRequest(config, "local", (RequestedMachine(settings, None),), None)
+        return ClusterRequest(config, "local", (RequestedMachine(settings, None),), None, experiment.ray.bootstrap)
     accept = accept_new_host_keys or experiment.ray.host_key_policy == "accept-new"
     machines = tuple(
         RequestedMachine(
@@ -79,7 +81,7 @@ def request_cluster(
         )
         for machine in service.machine_list
     )
-    return ClusterRequest(config, "remote", machines, experiment.ray.head_node)
+    return ClusterRequest(config, "remote", machines, experiment.ray.head_node, experiment.ray.bootstrap)
 
 
 def _login(machine: MachineConfig, accept_new_host_key: bool) -> Login:

@@ -66,6 +66,7 @@ class RuntimeMaker:
         self.report(host, f"private Python {version} ready after {time.monotonic() - began:.1f} s")
 
     async def _archive(self, host: str, known: MachineFacts, choice: Choice) -> tuple[str, bytes]:
+        assert choice.made_of is not None
         packages = Packages((f"ray[default]=={choice.common.ray}",), choice.made_of, known)
         if packages.key not in self._archives:
             self._archives[packages.key] = asyncio.ensure_future(packages.pack())

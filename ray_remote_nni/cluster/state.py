@@ -30,6 +30,7 @@ class MachineState:
     directory: str
     temp_dir: str
     gpus: tuple[int, ...]
+    python_path: str | None = None
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,6 @@ _NOT_YET = (
     Unused(("ray", "trialNodeNumber"), "distributed trials do not exist yet: each runs on one machine", (1,)),
     Unused(("ray", "tls"), "the traffic between the machines is not encrypted yet", (False,)),
     Unused(("ray", "ports"), "ports cannot be fixed yet: free ones are taken", ({},)),
-    Unused(("ray", "bootstrap"), "no private runtime is built yet: each machine's Python must have Ray", ("auto",)),
 )
 
 # Of no use on Ray, now or later.

@@ -35,6 +35,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
 KNOWS_RAY = {"tuner.actor", "trial.task", "trial.inbox"}
 #: Run on a machine by its bare Python, without any installed package.
 BARE = {
+    "cluster.remote.make_runtime",
     "cluster.remote.start_node",
     "cluster.remote.stop_node",
     "experiment.receive",

@@ -43,7 +43,8 @@ def main() -> None:
     packages, which is moved into the runtime, or that of a pip that shall install them from the machine's index.
     """
     # Without a buffer, whose lock the waiting thread would hold when Python ends.
-    asked: dict[str, Any] = json.loads(open(0, "rb", buffering=0, closefd=False).readline())
+    with open(0, "rb", buffering=0, closefd=False) as unbuffered:
+        asked: dict[str, Any] = json.loads(unbuffered.readline())
     maker = _Maker(Path.home() / ".ray-nni" / "runtime", asked)
     threading.Thread(target=maker.give_up_with_the_client, daemon=True).start()
     try:
@@ -62,7 +63,7 @@ def _tell(**message: str) -> None:
 class _Maker:
     def __init__(self, root: Path, asked: dict[str, Any]) -> None:
         self._root = root
-        self._target = root / asked["name"]
+        self._target: Path = root / asked["name"]
         self._ray: str = asked["ray"]
         self._site = Path(asked["site"]) if asked["site"] else None
         self._pip = asked["pip"]

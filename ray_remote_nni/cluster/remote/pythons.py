@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Dict, List, Optional, Tuple
 
 _CONDA = (
     "~/miniconda3",
@@ -37,11 +38,11 @@ print(json.dumps({"path": path, "version": list(sys.version_info[:3]), "missing"
 """
 
 
-def main(arguments, stream):
+def main(arguments: Dict[str, Any], stream: Any) -> Dict[str, Any]:
     """Return {"pythons": [...], "runtimes": [...]}, as `Prospects` has them; the best Pythons come first."""
     root = os.path.join(os.path.expanduser("~"), ".ray-nni", "runtime")
     with ThreadPoolExecutor(8) as pool:
-        pythons = {}
+        pythons: Dict[str, Any] = {}
         for found in pool.map(ask, candidates(arguments["python_path"])):
             if found is not None:
                 pythons.setdefault(os.path.realpath(found["path"]), found)
@@ -49,12 +50,12 @@ def main(arguments, stream):
     return {"pythons": list(pythons.values()), "runtimes": runtimes}
 
 
-def candidates(python_path):
+def candidates(python_path: Optional[str]) -> List[str]:
     """Return executables that may be Pythons of 3 or later, each file once."""
     versions = ["python3." + str(minor) for minor in range(13, 9, -1)]
     folders = [os.path.expanduser(python_path)] if python_path else []
     folders += os.environ.get("PATH", "").split(os.pathsep)
-    found = [os.path.join(folder, name) for folder in folders for name in ["python3", "python"] + versions]
+    found = [os.path.join(folder, name) for folder in folders for name in ["python3", "python", *versions]]
     pyenv = os.environ.get("PYENV_ROOT") or "~/.pyenv"
     uv = os.environ.get("UV_PYTHON_INSTALL_DIR") or "~/.local/share/uv/python"
     roots = [pyenv + "/versions/*", uv + "/*", "/opt/python*", "/opt/python/*"]
@@ -65,14 +66,14 @@ def candidates(python_path):
     for conda in _CONDA:
         for environment in ("", "/envs/*"):
             found += glob.glob(os.path.expanduser(conda) + environment + "/bin/python3")
-    known = {}
+    known: Dict[str, str] = {}
     for path in found:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             known.setdefault(os.path.realpath(path), path)
     return list(known.values())
 
 
-def ask(path):
+def ask(path: str) -> Optional[Dict[str, Any]]:
     """Return what a Python says of itself; None where it is none, or too old to be asked."""
     try:
         done = subprocess.run(
@@ -85,10 +86,11 @@ def ask(path):
         found = json.loads(done.stdout.decode().strip().splitlines()[-1])
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired):
         return None
-    return found if os.access(found["path"], os.X_OK) else None
+    usable = isinstance(found, dict) and os.access(found["path"], os.X_OK)
+    return found if usable else None
 
 
-def runtime(folder):
+def runtime(folder: str) -> Optional[Dict[str, Any]]:
     """Return a private runtime that is whole and whose Python still runs; None for another."""
     try:
         with open(os.path.join(folder, "runtime.json")) as file:
@@ -101,13 +103,13 @@ def runtime(folder):
     return {"name": os.path.basename(folder), "executable": executable}
 
 
-def whole(folder, known):
+def whole(folder: str, known: Dict[str, Any]) -> bool:
     """Tell whether all files that a runtime was made with are there, by their number and size."""
     files, size = measure(folder)
-    return files >= known["files"] and size >= known["bytes"]
+    return files >= int(known["files"]) and size >= int(known["bytes"])
 
 
-def measure(folder):
+def measure(folder: str) -> Tuple[int, int]:
     """Return the number of files in a folder and their size, without what Python compiles as it goes."""
     files = size = 0
     for path, folders, names in os.walk(folder):

@@ -15,6 +15,7 @@ from machine_values import GOOD
 from shells import SHELLS, set_login_shell
 from ssh_machine import SshMachine
 
+from ray_remote_nni.cluster import facts as facts_module
 from ray_remote_nni.cluster.facts import MachineFacts, Question, expand_home, read_facts
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.node import node_runs
@@ -134,7 +135,10 @@ def test_a_python_path_without_python_is_named(home: Path, tmp_path: Path) -> No
         read_here(python_path=str(tmp_path))
 
 
-def test_a_machine_without_python_says_so(machine: SshMachine, known_hosts: Path) -> None:
+def test_a_machine_without_python_says_so(
+    machine: SshMachine, known_hosts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts_module, "_ELSEWHERE", "/nowhere/bin/python3")
     (machine.home / "bin").mkdir()
     (machine.home / "bin" / "sh").symlink_to("/bin/sh")
     machine.environment["PATH"] = str(machine.home / "bin")
@@ -146,6 +150,13 @@ def test_a_python_that_does_not_work_is_told_by_its_last_words(home: Path, tmp_p
     folder = a_python(tmp_path / "bin", "echo 'libpython3.11.so.1.0: cannot open shared object file' >&2; exit 127")
     with pytest.raises(MachineError, match=r"did not answer as one: libpython3\.11\.so\.1\.0: cannot open"):
         read_here(python_path=folder)
+
+
+def test_a_python_of_the_trials_that_is_too_old_to_answer_leaves_the_answer_to_another(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts_module, "_ELSEWHERE", sys.executable)
+    assert read_here(python_path=a_python(tmp_path / "bin", "exit 36")).python_version[0] == 3
 
 
 def test_a_python_that_says_nothing_is_told(home: Path, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ REMOTE = MINIMAL + "trainingService:\n  platform: remote\n  machineList:\n"
         ("ray: {trialNodeNumber: 2}", "ray.trialNodeNumber"),
         ("ray: {tls: true}", "ray.tls"),
         ("ray: {ports: {gcs: 6379}}", "ray.ports"),
-        ("ray: {bootstrap: never}", "ray.bootstrap"),
     ],
 )
 def test_a_field_without_effect_says_so(load: Load, lines: str, field: str) -> None:
@@ -31,7 +30,7 @@ def test_a_field_without_effect_says_so(load: Load, lines: str, field: str) -> N
 
 
 @pytest.mark.parametrize(
-    "lines", ["debug: false", "logLevel: INFO", "ray: {tls: false, ports: {}, bootstrap: auto, trialNodeNumber: 1}"]
+    "lines", ["debug: false", "logLevel: INFO", "ray: {tls: false, ports: {}, trialNodeNumber: 1}"]
 )
 def test_a_field_that_says_what_happens_anyway_needs_no_warning(load: Load, lines: str) -> None:
     assert load(LOCAL + lines + "\n").warnings == ()
