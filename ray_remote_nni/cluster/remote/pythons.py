@@ -23,6 +23,7 @@ _CONDA = (
     "/opt/miniforge3",
 )
 _TIMEOUT_S = 20
+_RECORD = "runtime.json"
 #: Asks a Python for the version, for the executable that environments are made with, and for what a runtime needs of
 #: its standard library, which distributors split and which a compiler without some headers leaves out.
 _ASK = """
@@ -93,7 +94,7 @@ def ask(path: str) -> Optional[Dict[str, Any]]:
 def runtime(folder: str) -> Optional[Dict[str, Any]]:
     """Return a private runtime that is whole and whose Python still runs; None for another."""
     try:
-        with open(os.path.join(folder, "runtime.json")) as file:
+        with open(os.path.join(folder, _RECORD)) as file:
             known = json.load(file)
     except (OSError, ValueError):
         return None
@@ -110,12 +111,12 @@ def whole(folder: str, known: Dict[str, Any]) -> bool:
 
 
 def measure(folder: str) -> Tuple[int, int]:
-    """Return the number of files in a folder and their size, without what Python compiles as it goes."""
+    """Return the number of files in a folder and their size, without what Python compiles as it goes and the record itself."""
     files = size = 0
     for path, folders, names in os.walk(folder):
         if "__pycache__" in folders:
             folders.remove("__pycache__")
-        for name in names:
+        for name in set(names) - {_RECORD}:
             files += 1
             size += os.lstat(os.path.join(path, name)).st_size
     return files, size
