@@ -117,8 +117,9 @@ def test_pythons_are_found_where_people_keep_them(place: str, tmp_path: Path, mo
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("PYENV_ROOT", raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}/on-path:{os.environ['PATH']}")
-    found = remote.main({"python_path": "~/chosen"}, None)["pythons"]
-    assert {"path": str(tmp_path / place), "version": [3, 12, 1], "missing": []} in found
+    assert str(tmp_path / place) in remote.candidates("~/chosen")
+    found = remote.ask(str(tmp_path / place))
+    assert found == {"path": str(tmp_path / place), "version": [3, 12, 1], "missing": []}
 
 
 def test_a_runtime_counts_only_while_all_of_it_is_there(tmp_path: Path) -> None:
