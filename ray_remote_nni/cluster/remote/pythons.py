@@ -111,7 +111,7 @@ def whole(folder: str, known: Dict[str, Any]) -> bool:
 
 
 def measure(folder: str) -> Tuple[int, int]:
-    """Return the number of files in a folder and their size, without what Python compiles as it goes and the record itself."""
+    """Return the number of files in a folder and their size, but for the record and what Python compiles as it goes."""
     files = size = 0
     for path, folders, names in os.walk(folder):
         if "__pycache__" in folders:
