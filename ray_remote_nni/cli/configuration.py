@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from ray_remote_nni.cli.cluster import JsonOption
-from ray_remote_nni.cli.output import print_json, say, say_problem
-from ray_remote_nni.config import ConfigInvalid, Problem, json_schema, load_config, to_v2_yaml
+from ray_remote_nni.cli.output import OUT, print_json, say, say_problem
+from ray_remote_nni.config import (
+    ConfigInvalid,
+    LoadedConfig,
+    Problem,
+    Section,
+    advise,
+    json_schema,
+    load_config,
+    picture,
+    to_v2_yaml,
+)
 from ray_remote_nni.errors import UsageError
+from ray_remote_nni.experiment.code_files import code_files, holds_password
+from ray_remote_nni.experiment.submit import kept_here
 
 
 class Schema(str, Enum):
@@ -36,17 +51,22 @@ def check(
         bool, typer.Option("--with-secrets", help="With --convert: keep passwords, which become `ask` otherwise.")
     ] = False,
 ) -> None:
-    """Check a configuration without touching a machine."""
+    """Check a configuration, and show what it will do, without touching a machine."""
     if convert is not None and as_json:
         raise UsageError("--convert prints YAML: it does not go together with --json.")
-    problems, valid = _problems(config)
+    loaded, problems = _read(config)
     if as_json:
-        print_json({"valid": valid, "problems": [problem.to_json() for problem in problems]})
+        document: dict[str, Any] = {"valid": loaded is not None, "problems": [p.to_json() for p in problems]}
+        if loaded is not None:
+            document["config"] = loaded.experiment.public_dict()
+        print_json(document)
     else:
+        if loaded is not None and convert is None:
+            OUT.print(Group(*map(_section, picture(loaded.experiment))))
         for problem in problems:
             say_problem(problem)
-        say(f"{config} is {'valid' if valid else 'not valid'}.")
-    if not valid:
+        say(f"{config} is {'not valid' if loaded is None else 'valid'}.")
+    if loaded is None:
         raise typer.Exit(2)
     if convert is not None:
         print(to_v2_yaml(config, with_secrets=with_secrets), end="")
@@ -57,8 +77,25 @@ def schema() -> None:
     print_json(json_schema())
 
 
-def _problems(config: Path) -> tuple[list[Problem], bool]:
+def _read(config: Path) -> tuple[LoadedConfig | None, list[Problem]]:
     try:
-        return list(load_config(config).warnings), True
+        loaded = load_config(config)
     except ConfigInvalid as error:
-        return error.problems, False
+        return None, error.problems
+    directory = loaded.experiment.trial_code_directory.resolve()
+    try:
+        names = [name for name, _ in code_files(directory, kept_here(loaded))]
+    except OSError:
+        # The upload will say so.
+        names = []
+    secret = [name for name in names if holds_password(directory / name)]
+    return loaded, [*loaded.warnings, *advise(loaded, names, secret)]
+
+
+def _section(section: Section) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 2), show_header=bool(section.columns), header_style="dim")
+    for column in section.columns or ("", ""):
+        table.add_column(column, overflow="fold")
+    for row in section.rows:
+        table.add_row(*map(Text, row))
+    return Group(Text(section.title, style="bold"), table, Text(""))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
 import time
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import typer
 from rich.console import Console
 
 from ray_remote_nni.config import LoadedConfig, Problem
+from ray_remote_nni.errors import UsageError
 from ray_remote_nni.records.shapes import strict_dumps
 
 OUT = Console(highlight=False)
@@ -52,5 +54,19 @@ def machine_rows() -> Callable[[str, str], None]:
 
 @cache
 def ask_secret(prompt: str) -> str:
-    """Ask for a password at the terminal, once in the life of a command; nothing is shown."""
-    return str(typer.prompt(prompt, hide_input=True, err=True))
+    """Ask for a password, once in the life of a command; nothing is shown.
+
+    It is read from the terminal, or where there is none from standard input. Raises UsageError where that ends.
+    """
+    with warnings.catch_warnings():
+        # Standard input that is no terminal shows nothing either.
+        warnings.simplefilter("ignore", getpass.GetPassWarning)
+        try:
+            while True:
+                if secret := getpass.getpass(f"{prompt}: "):
+                    return secret
+        except EOFError:
+            raise UsageError(
+                f"{prompt}: it is to be asked for, and there is no terminal to ask at. Run this in a terminal, "
+                "or write a variable in place of ask, such as password: ${PASSWORD}, and set it."
+            ) from None

@@ -1,5 +1,6 @@
 """From a YAML file to a typed, checked experiment; no I/O but reading the files named."""
 
+from ray_remote_nni.config.advice import advise
 from ray_remote_nni.config.convert import to_v2_yaml
 from ray_remote_nni.config.load import LoadedConfig, load_config
 from ray_remote_nni.config.models import (
@@ -10,6 +11,7 @@ from ray_remote_nni.config.models import (
     RayConfig,
     RemoteConfig,
 )
+from ray_remote_nni.config.picture import Section, picture
 from ray_remote_nni.config.problems import ConfigInvalid, Problem
 from ray_remote_nni.config.schema import json_schema
 
@@ -23,7 +25,10 @@ __all__ = [
     "Problem",
     "RayConfig",
     "RemoteConfig",
+    "Section",
+    "advise",
     "json_schema",
     "load_config",
+    "picture",
     "to_v2_yaml",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ray_remote_nni.config.annotations import read_annotations
 from ray_remote_nni.config.json_source import parse_json
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Node, Source, text_of, to_plain
 from ray_remote_nni.config.names import FieldPath
@@ -44,11 +46,7 @@ def _find(source: Source, base: Path) -> tuple[Source, FieldPath]:
     """The source that holds the space, and the path to it in there. Raises _NoSpace."""
     annotation = source.find(("useAnnotation",))
     if isinstance(annotation, LocatedScalar) and annotation.value is True:
-        remedy = (
-            f"Write the search space into search_space.json, name it with {source.name(('searchSpaceFile',))}, and "
-            "read the parameters in the trial with nni.get_next_parameter()"
-        )
-        raise _NoSpace(source.problem(("useAnnotation",), "NNI's annotations are not supported", remedy))
+        raise _NoSpace(*_without_annotations(source, base))
     inline, file = source.root.given("searchSpace"), source.root.given("searchSpaceFile")
     if inline is not None and file is not None:
         mark = source.mark_of_key(("searchSpace",))
@@ -70,6 +68,25 @@ def _find(source: Source, base: Path) -> tuple[Source, FieldPath]:
         # The model refuses what is no text.
         raise _NoSpace()
     return _read(source, resolve_path(text, base)), ()
+
+
+def _without_annotations(source: Source, base: Path) -> list[Problem]:
+    """The refusal of annotations, as NNI 3.0 has it too, with all that is to be written in their place."""
+    directory = resolve_path(text_of(source.root.given("trialCodeDirectory")) or ".", base)
+    shown = str(directory) if Path(source.file).is_absolute() else os.path.relpath(directory)
+    annotated = read_annotations(directory, shown)
+    file = source.name(("searchSpaceFile",))
+    message = "NNI's annotations are not supported, as in NNI 3.0"
+    if not annotated.problems:
+        remedy = f"There is none in the Python files of {shown}: remove this, and add {file}: search_space.json"
+        return [source.problem(("useAnnotation",), message, remedy)]
+    space = json.dumps(annotated.space, ensure_ascii=False)
+    asking = "" if annotated.asks else ", call nni.get_next_parameter() before the first of them"
+    remedy = (
+        f"Remove this, add {file}: search_space.json, write into that file: {space}, import nni at the top of the "
+        f"files named below{asking}, and write what is said for each line"
+    )
+    return [source.problem(("useAnnotation",), message, remedy), *annotated.problems]
 
 
 def _read(source: Source, path: Path) -> Source:

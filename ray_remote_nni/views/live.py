@@ -125,7 +125,9 @@ class LiveView:
 
 def _progress_line(snapshot: Snapshot) -> str:
     total = snapshot.experiment.max_trial_number
-    line = f"{snapshot.ended}{'' if total is None else f' of {total}'} trials ended; {counts_text(snapshot.counts)}"
+    line = "no trial has started" + (" yet" if snapshot.experiment.status == "RUNNING" else "")
+    if any(snapshot.counts.values()):
+        line = f"{snapshot.ended}{'' if total is None else f' of {total}'} trials ended; {counts_text(snapshot.counts)}"
     if snapshot.best is not None:
         line += f"; best {number(snapshot.best.value)}, {trial_title(snapshot.best)}: "
         line += parameters_line(snapshot.best.parameters)

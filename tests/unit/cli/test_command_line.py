@@ -103,6 +103,33 @@ def test_a_good_configuration_is_valid(typed: Type, config: Path) -> None:
     assert "config.yml is valid" in said.err
 
 
+def test_a_good_configuration_is_shown_with_all_that_it_will_do(typed: Type, config: Path) -> None:
+    said = typed("check", str(config))
+    for part in ("this machine", "python3 t.py", "uniform", "low 0, high 1", "Tuner: TPE", "linear_forgetting"):
+        assert part in said.out
+    assert "there is no t.py" in said.err
+
+
+def test_as_json_it_is_there_as_a_v2_config(typed: Type, config: Path) -> None:
+    document = typed("check", "--json", str(config)).json
+    assert document["config"]["trialCommand"] == "python3 t.py"
+    assert [problem["field"] for problem in document["problems"]] == ["trialCommand"]
+
+
+def test_a_password_to_ask_for_without_a_terminal_is_said_and_bad_usage(
+    typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_terminal(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", no_terminal)
+    machines = "{platform: remote, machineList: [{host: h, user: nobody, password: ask}]}"
+    config.write_text(config.read_text().replace("{platform: local}", machines))
+    said = typed("up", str(config))
+    assert said.code == 2
+    assert "Password of nobody@h: it is to be asked for, and there is no terminal" in said.err
+
+
 def test_a_bad_configuration_is_told_with_every_problem(typed: Type, config: Path) -> None:
     config.write_text(config.read_text().replace("trialCommand", "trialComand").replace("uniform", "unifrom"))
     said = typed("check", str(config))

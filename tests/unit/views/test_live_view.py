@@ -102,7 +102,7 @@ def test_without_a_terminal_there_is_a_line_at_the_start_and_one_at_the_end(
         view.update(reader)
     assert printed(console) == [
         "Experiment k3f9x2ab is RUNNING, dashboard at http://127.0.0.1:8265",
-        "12 min 04 s: 0 of 20 trials ended; none yet",
+        "12 min 04 s: no trial has started yet",
         "12 min 04 s: DONE; 5 of 20 trials ended; 5 succeeded; best 4.5, trial 4 (t0004): lr=0.1",
     ]
 
@@ -121,7 +121,7 @@ def test_without_a_terminal_a_line_comes_every_ten_seconds_if_something_changed(
                 add(sequence, 0.5)
             now += PLAIN_LINE_S / 2
     assert [line.split(" of ")[0] for line in printed(console)[1:]] == [
-        "12 min 04 s: 0",
+        "12 min 04 s: no trial has started yet",
         "12 min 04 s: 2",
         "12 min 04 s: 4",
     ]

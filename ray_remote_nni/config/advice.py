@@ -1,0 +1,125 @@
+"""What is allowed in a config and most likely not meant: warnings for `check`, which looks closer than `run`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+from collections.abc import Collection, Iterator, Mapping
+
+from ray_remote_nni.config.environment import substitute
+from ray_remote_nni.config.load import LoadedConfig, in_v2, read_source
+from ray_remote_nni.config.located import Source
+from ray_remote_nni.config.models import ExperimentConfig, RemoteConfig
+from ray_remote_nni.config.names import FieldPath
+from ray_remote_nni.config.problems import Problem
+
+_LARGE_BYTES = 100 * 1000**2
+_INTERPRETER = re.compile(r"(?:.*/)?(?:python[0-9.]*|bash|sh)")
+
+
+def advise(
+    loaded: LoadedConfig,
+    names: Collection[str],
+    secret: Collection[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> list[Problem]:
+    """Warnings beyond `loaded.warnings`.
+
+    `names` are the files in the code directory that go to the machines; those in `secret` are kept back at the last
+    moment, since passwords stand in them.
+    """
+    source, _ = in_v2(substitute(read_source(loaded.path), environ)[0])
+    experiment = loaded.experiment
+    return [
+        source.problem(path, message, remedy, level="warning", mark=source.mark_of_key(path))
+        for path, message, remedy in (
+            *_concurrency(experiment),
+            *_command(experiment),
+            *_code(experiment, source, names, secret),
+        )
+    ]
+
+
+_Advice = tuple[FieldPath, str, str | None]
+
+
+def _concurrency(experiment: ExperimentConfig) -> Iterator[_Advice]:
+    path = ("trialConcurrency",)
+    wanted, most = experiment.trial_concurrency, experiment.max_trial_number
+    if most is not None and wanted > most:
+        yield path, f"{wanted} at once, but maxTrialNumber ends it after {most} trials", None
+    room = _gpu_room(experiment)
+    if room is not None and wanted > room:
+        at_once = f"{room} trial{'' if room == 1 else 's'}"
+        message = f"{wanted} at once, but the GPUs of gpuIndices have room for {at_once}: the others wait"
+        yield path, message, "Give more gpuIndices, raise maxTrialNumberPerGpu, or lower this"
+
+
+def _gpu_room(experiment: ExperimentConfig) -> int | None:
+    """How many trials the named GPUs take at once; None where that is known on the machines only."""
+    needed = experiment.trial_gpu_number
+    service = experiment.training_service
+    places = service.machine_list if isinstance(service, RemoteConfig) else (service,)
+    if not needed:
+        return None
+    room = 0
+    for place in places:
+        if place.gpu_indices is None:
+            return None
+        room += len(place.gpu_indices) // needed * place.max_trial_number_per_gpu
+    return room
+
+
+def _command(experiment: ExperimentConfig) -> Iterator[_Advice]:
+    name = _script(experiment.trial_command)
+    if name is not None and not (experiment.trial_code_directory / name).exists():
+        message = f"there is no {name} in {experiment.trial_code_directory}"
+        yield ("trialCommand",), message, "Check the name, or trialCodeDirectory"
+
+
+def _script(command: str) -> str | None:
+    """The script that a command runs, where that is plain: an interpreter, options, and the name of a file."""
+    try:
+        words = shlex.split(command, comments=True)
+    except ValueError:
+        return None
+    if len(words) < 2 or not _INTERPRETER.fullmatch(words[0]):
+        return None
+    script = next((word for word in words[1:] if not re.fullmatch(r"-[a-zA-Z]", word) or word in ("-m", "-c")), "")
+    plain = script.endswith((".py", ".sh")) and not re.search(r"[$`*?~]", script) and not os.path.isabs(script)
+    return script if plain else None
+
+
+def _code(
+    experiment: ExperimentConfig, source: Source, names: Collection[str], secret: Collection[str]
+) -> Iterator[_Advice]:
+    path = "trialCommand" if source.root.given("trialCodeDirectory") is None else "trialCodeDirectory"
+    sizes: dict[str, int] = {}
+    for name in names:
+        try:
+            status = (experiment.trial_code_directory / name).lstat()
+        except OSError:
+            # The upload will say so.
+            continue
+        if stat.S_ISREG(status.st_mode):
+            top = name.partition("/")[0]
+            sizes[top] = sizes.get(top, 0) + status.st_size
+    total = sum(sizes.values())
+    if total > _LARGE_BYTES:
+        largest = sorted(sizes.items(), key=lambda item: -item[1])[:3]
+        parts = ", ".join(f"{name} {_megabytes(size)}" for name, size in largest)
+        message = f"the code directory holds {_megabytes(total)} that go to the machines; the largest: {parts}"
+        yield (
+            (path,),
+            message,
+            "Name a folder that holds no more than the trials need, or list the rest in its .nniignore",
+        )
+    if secret:
+        message = f"passwords stand in {', '.join(sorted(secret)[:5])}: not sent to the machines"
+        yield (path,), message, "Write ask or ${VARIABLE} in place of the passwords if trials need it"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1000**2:.0f} MB" if size < 1000**3 else f"{size / 1000**3:.1f} GB"
