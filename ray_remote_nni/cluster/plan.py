@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ray_remote_nni.cluster.facts import MachineFacts
+from ray_remote_nni.cluster.resources import MACHINE_LABEL, node_resources
 from ray_remote_nni.errors import ClusterError, MachineError
 
 #: Ray's own minimum is 75 MiB; trials keep their data in files, so this is for code and messages only.
@@ -229,7 +231,7 @@ def _plan_node(
         temp_dir=temp_dir,
         guard_socket=guard_socket,
         gpus=gpus,
-        ray_arguments=_ray_arguments(known, address, temp_dir, gpus, gcs_address, is_head),
+        ray_arguments=_ray_arguments(index, known, address, temp_dir, gpus, gcs_address, is_head),
         environment={
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": f"{directory}/token",
@@ -252,17 +254,25 @@ def _plan_node(
             "PYTHONPATH": ":".join(f"{root}/lib/{library}" for library in libraries),
             "TMPDIR": f"{directory}/tmp",
             "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)),
+            # A trial may use thirds of several GPUs, which Ray's whole ones do not allow; which GPUs, we decide.
+            "RAY_predefined_unit_instance_resources": "",
             "RAY_NNI_CLUSTER": name,
             "RAY_NNI_HOST": machine.host,
             "RAY_NNI_GUARD": guard_socket,
-            "RAY_NNI_GPUS": ",".join(map(str, gpus)),
+            "RAY_NNI_GPU_INDICES": None if machine.gpu_indices is None else ",".join(map(str, machine.gpu_indices)),
             "RAY_NNI_PYTHON_PATH": _expand(machine.python_path, known.home),
         },
     )
 
 
 def _ray_arguments(
-    known: MachineFacts, address: str, temp_dir: str, gpus: tuple[int, ...], gcs_address: str, is_head: bool
+    index: int,
+    known: MachineFacts,
+    address: str,
+    temp_dir: str,
+    gpus: tuple[int, ...],
+    gcs_address: str,
+    is_head: bool,
 ) -> tuple[str, ...]:
     ports = known.free_ports
     arguments = [
@@ -270,6 +280,8 @@ def _ray_arguments(
         f"--temp-dir={temp_dir}",
         f"--object-store-memory={OBJECT_STORE_BYTES}",
         f"--num-gpus={len(gpus)}",
+        f"--resources={json.dumps(node_resources(index, gpus))}",
+        f"--labels={MACHINE_LABEL}={index}",
         f"--node-manager-port={ports[2]}",
         f"--object-manager-port={ports[3]}",
         f"--dashboard-agent-listen-port={ports[4]}",

@@ -80,17 +80,26 @@ def request_cluster(
             _asked(_login(machine, accept), ask),
         )
         for machine in service.machine_list
+        if experiment.ray.machine(machine.host, machine.port).enabled
     )
     return ClusterRequest(config, "remote", machines, experiment.ray.head_node, experiment.ray.bootstrap)
 
 
-def _login(machine: MachineConfig, accept_new_host_key: bool) -> Login:
+def identity_of(machine: MachineConfig | LocalConfig) -> tuple[str, int | None, str | None]:
+    """Return the identity of the machine that is requested for a machine of the configuration."""
+    if isinstance(machine, LocalConfig):
+        return (LOCAL_HOST, None, None)
     given = machine.model_fields_set
+    return (machine.host, machine.port if "port" in given else None, machine.user if "user" in given else None)
+
+
+def _login(machine: MachineConfig, accept_new_host_key: bool) -> Login:
+    # What is not written is left to ~/.ssh/config.
+    host, port, user = identity_of(machine)
     return Login(
-        host=machine.host,
-        # What is not written is left to ~/.ssh/config.
-        port=machine.port if "port" in given else None,
-        user=machine.user if "user" in given else None,
+        host=host,
+        port=port,
+        user=user,
         password=_reveal(machine.password),
         key_file=machine.ssh_key_file,
         passphrase=_reveal(machine.ssh_passphrase),

@@ -21,7 +21,7 @@ from ray_remote_nni.config.located import (
     is_null,
     to_plain,
 )
-from ray_remote_nni.config.models import is_model
+from ray_remote_nni.config.models import is_model, model_of_values
 from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import Refused
@@ -84,6 +84,8 @@ class Builder:
                 return _FAILED if built is None else built
             if get_origin(leaf) is tuple and is_model(get_args(leaf)[0]):
                 return self._models(get_args(leaf)[0], node, path)
+            if (model := model_of_values(leaf)) is not None:
+                return self._models_by_name(model, node, path)
             if get_origin(leaf) is dict:
                 return self._dictionary(get_args(leaf)[1], node, path)
         if _is_text(leaves):
@@ -99,6 +101,13 @@ class Builder:
             return _FAILED
         built = [self.build(model, item, (*path, index)) for index, item in enumerate(node.items)]
         return _FAILED if None in built else tuple(built)
+
+    def _models_by_name(self, model: type[BaseModel], node: Node, path: FieldPath) -> Any:
+        if not isinstance(node, LocatedDict):
+            self._refuse(path, node, "a mapping")
+            return _FAILED
+        built = {entry.key: self.build(model, entry.value, (*path, entry.key)) for entry in node.entries}
+        return _FAILED if None in built.values() else built
 
     def _dictionary(self, item: Any, node: Node, path: FieldPath) -> Any:
         if not isinstance(node, LocatedDict):

@@ -15,6 +15,7 @@ from ray_remote_nni.config.files import check_files
 from ray_remote_nni.config.legacy import convert_v1, is_v1
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, MachineConfig, RemoteConfig
+from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.normalise import normalise
 from ray_remote_nni.config.problems import ConfigInvalid, Problem, in_reading_order
 from ray_remote_nni.config.service import build_service, check_service, relevant
@@ -119,15 +120,19 @@ def _settled(experiment: ExperimentConfig, source: Source) -> ExperimentConfig:
     if isinstance(service, RemoteConfig):
         machines = tuple(map(_with_settled_key, service.machine_list))
         update["training_service"] = service.model_copy(update={"machine_list": machines})
-    environment = source.find(("ray", "trialEnvironment"))
-    if isinstance(environment, LocatedDict):
-        from_variables = [
-            entry.key
-            for entry in environment.entries
-            if isinstance(entry.value, LocatedScalar) and entry.value.template is not None
-        ]
-        update["ray"] = experiment.ray.hiding(from_variables)
+    ray = experiment.ray.hiding(_from_variables(source, ("ray",)))
+    options = {
+        host: one.hiding(_from_variables(source, ("ray", "machines", host))) for host, one in ray.machines.items()
+    }
+    update["ray"] = ray.model_copy(update={"machines": options})
     return experiment.model_copy(update=update)
+
+
+def _from_variables(source: Source, block: FieldPath) -> list[str]:
+    """The names in a block's `trialEnvironment` whose values come from the environment."""
+    environment = source.find((*block, "trialEnvironment"))
+    entries = environment.entries if isinstance(environment, LocatedDict) else ()
+    return [e.key for e in entries if isinstance(e.value, LocatedScalar) and e.value.template is not None]
 
 
 def _with_settled_key(machine: MachineConfig) -> MachineConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
@@ -119,23 +119,17 @@ class SharedStorageConfig(_Model):
     resource_group_name: Text | None = None
 
 
-class RayConfig(_Model):
-    """Our own settings; NNI does not know this block. `trial_memory` is in bytes."""
+_EnvironmentT = TypeVar("_EnvironmentT", bound="_TrialEnvironment")
 
-    head_node: Annotated[Host | None, Field(description="Host of the machineList that is the head")] = None
-    trial_cpu_number: Annotated[Cpus, Field(description="CPUs reserved for a trial")] = 0.0
-    trial_memory: Annotated[SizeBytes | None, Field(description="Memory reserved for a trial: 4gb")] = None
-    trial_node_number: Annotated[Count, Field(description="Machines of one distributed trial")] = 1
-    max_trial_retries: Annotated[CountOrZero, Field(description="Repetitions after the loss of a machine")] = 3
+
+class _TrialEnvironment(_Model):
+    """A block with variables for trials, some of which are nobody else's business."""
+
     trial_environment: Annotated[dict[str, str], Field(description="More environment variables of a trial")] = {}
-    bootstrap: Annotated[Bootstrap, Field(description="When to build a private Ray runtime")] = "auto"
-    tls: Annotated[Flag, Field(description="Encrypt the traffic between the machines")] = False
-    host_key_policy: Annotated[HostKeyPolicy, Field(description="What to do with an unknown SSH host key")] = "strict"
-    ports: Annotated[dict[str, Port], Field(description="Fixed port numbers, for firewalls")] = {}
 
     _hidden: frozenset[str] = PrivateAttr(frozenset())
 
-    def hiding(self, names: Iterable[str]) -> RayConfig:
+    def hiding(self: _EnvironmentT, names: Iterable[str]) -> _EnvironmentT:
         """A copy whose `trial_environment` keeps the values of these variables out of `public_dict`."""
         copy = self.model_copy()
         copy._hidden = frozenset(names)
@@ -148,6 +142,33 @@ class RayConfig(_Model):
             name: "***" if name in self._hidden or looks_secret(name) else value
             for name, value in self.trial_environment.items()
         }
+
+
+class MachineOptions(_TrialEnvironment):
+    """What is special about one machine of the machineList; NNI has no such fields."""
+
+    enabled: Annotated[Flag, Field(description="false: as if the machine were not listed")] = True
+    max_trials: Annotated[CountOrZero | None, Field(description="Trials of an experiment there at once")] = None
+
+
+class RayConfig(_TrialEnvironment):
+    """Our own settings; NNI does not know this block. `trial_memory` is in bytes."""
+
+    head_node: Annotated[Host | None, Field(description="Host of the machineList that is the head")] = None
+    trial_cpu_number: Annotated[Cpus, Field(description="CPUs reserved for a trial")] = 0.0
+    trial_memory: Annotated[SizeBytes | None, Field(description="Memory reserved for a trial: 4gb")] = None
+    trial_node_number: Annotated[Count, Field(description="Machines of one distributed trial")] = 1
+    max_trial_retries: Annotated[CountOrZero, Field(description="Repetitions after the loss of a machine")] = 3
+    bootstrap: Annotated[Bootstrap, Field(description="When to build a private Ray runtime")] = "auto"
+    tls: Annotated[Flag, Field(description="Encrypt the traffic between the machines")] = False
+    host_key_policy: Annotated[HostKeyPolicy, Field(description="What to do with an unknown SSH host key")] = "strict"
+    ports: Annotated[dict[str, Port], Field(description="Fixed port numbers, for firewalls")] = {}
+
+    machines: Annotated[dict[str, MachineOptions], Field(description="Options of single machines, by their host")] = {}
+
+    def machine(self, host: str, port: int = 22) -> MachineOptions:
+        """The options of a machine of the machineList."""
+        return self.machines.get(f"{host}:{port}") or self.machines.get(host) or MachineOptions()
 
 
 class ExperimentConfig(_Model):
@@ -194,6 +215,8 @@ class ExperimentConfig(_Model):
         public.pop("searchSpaceFile", None)
         if self.ray.trial_environment:
             public["ray"]["trialEnvironment"] = self.ray.public_environment
+        for host, options in self.ray.machines.items():
+            public["ray"]["machines"][host]["trialEnvironment"] = options.public_environment
         return public
 
 
@@ -202,8 +225,16 @@ def is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
     return get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def model_of_values(annotation: Any) -> type[BaseModel] | None:
+    """The model of a dict's values, if the annotation is a dict of such."""
+    if get_origin(annotation) is not dict or not is_model(get_args(annotation)[1]):
+        return None
+    model: type[BaseModel] = get_args(annotation)[1]
+    return model
+
+
 def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The models that an annotation names, as such, in a union or in a tuple."""
+    """The models that an annotation names, as such, in a union or in a tuple; those of a dict's values are not."""
     if is_model(annotation):
         return [annotation]
     if get_origin(annotation) in (Union, types.UnionType, tuple) or hasattr(annotation, "__metadata__"):

@@ -7,6 +7,7 @@ from ray_remote_nni.config.hints import field_names
 from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, describe
 from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, RemoteConfig
 from ray_remote_nni.config.names import FieldPath, fold, nearest, some_of
+from ray_remote_nni.config.options import check_options
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import whole_number
 
@@ -80,7 +81,7 @@ def check_service(source: Source) -> list[Problem]:
     problems = _check_sharing(source, service, machines)
     if isinstance(machines, LocatedList):
         problems += _check_machines(source, machines)
-    return problems + _check_head(source, machines)
+    return problems + _check_head(source, machines) + check_options(source, machines)
 
 
 def relevant(source: Source, unset: list[Problem], problems: list[Problem]) -> list[Problem]:

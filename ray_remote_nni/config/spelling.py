@@ -19,6 +19,7 @@ from ray_remote_nni.config.models import (
     LocalConfig,
     MachineConfig,
     RemoteConfig,
+    model_of_values,
     models_in,
 )
 from ray_remote_nni.config.names import FieldPath, fold
@@ -78,10 +79,21 @@ class _Corrector:
         return replace(node, entries=tuple(self._entries(fields, model, path)))
 
     def _entries(self, fields: dict[str, Entry], model: type[BaseModel], path: FieldPath) -> Iterator[Entry]:
-        nested = {str(info.alias): models_in(info.annotation) for info in model.model_fields.values()}
+        annotations = {str(info.alias): info.annotation for info in model.model_fields.values()}
         for name, entry in fields.items():
-            models = nested.get("tuner" if name == "advisor" else name, [])
-            yield replace(entry, key=name, value=self.node(entry.value, models, (*path, name)))
+            annotation = annotations.get("tuner" if name == "advisor" else name)
+            by_name = model_of_values(annotation)
+            if by_name is not None:
+                yield replace(entry, key=name, value=self.named(entry.value, by_name, (*path, name)))
+            else:
+                yield replace(entry, key=name, value=self.node(entry.value, models_in(annotation), (*path, name)))
+
+    def named(self, node: Node, model: type[BaseModel], path: FieldPath) -> Node:
+        """A mapping of the user's own names to mappings of fields."""
+        if not isinstance(node, LocatedDict):
+            return node
+        entries = (replace(e, value=self.node(e.value, [model], (*path, e.key))) for e in node.entries)
+        return replace(node, entries=tuple(entries))
 
     def _problem(self, path: FieldPath, message: str, remedy: str, entry: Entry) -> None:
         self.problems.append(self.source.problem(path, message, remedy, mark=entry.mark))

@@ -21,29 +21,12 @@ class Unused:
     remedy: str | None = "Remove it to be rid of this warning"
 
 
-_MACHINE = ("trainingService", "machineList", "*")
-
 # Not acted on yet: delete a line when its field gets its effect.
 _NOT_YET = (
     Unused(("assessor",), "assessors do not act yet: no trial is stopped early"),
     Unused(("tunerGpuIndices",), "the tuner uses no GPU"),
     Unused(("logLevel",), "it does not change the amount of log output yet", ("info",)),
     Unused(("debug",), "it does not change the amount of log output yet", (False,)),
-    *(
-        unused
-        for place in (_MACHINE, ("trainingService",))
-        for unused in (
-            Unused(
-                (*place, "useActiveGpu"),
-                "it has no effect yet: GPUs are used whether or not others use them",
-            ),
-            Unused(
-                (*place, "maxTrialNumberPerGpu"),
-                "it has no effect yet: one trial runs on a GPU at a time",
-                (1,),
-            ),
-        )
-    ),
     Unused(("ray", "trialNodeNumber"), "distributed trials do not exist yet: each runs on one machine", (1,)),
     Unused(("ray", "tls"), "the traffic between the machines is not encrypted yet", (False,)),
     Unused(("ray", "ports"), "ports cannot be fixed yet: free ones are taken", ({},)),

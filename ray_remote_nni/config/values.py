@@ -107,13 +107,19 @@ def parse_gpu_indices(value: Any) -> tuple[int, ...]:
     return tuple(index for index in indices if index is not None)
 
 
-def _flag(value: Any) -> bool:
+def flag(value: object) -> bool | None:
+    """The value as a bool if it is one, in words too."""
     if isinstance(value, bool):
         return value
     words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-    if isinstance(value, str) and value.lower() in words:
-        return words[value.lower()]
-    raise Refused("true or false")
+    return words.get(value.lower()) if isinstance(value, str) else None
+
+
+def _flag(value: Any) -> bool:
+    result = flag(value)
+    if result is None:
+        raise Refused("true or false")
+    return result
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, TaskCancelledError
 
+from ray_remote_nni.cluster.resources import gpu_resource
+from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.model import Metric
 from ray_remote_nni.records.store import RecordStore
@@ -52,14 +54,17 @@ class Attempt:
         """Return what the trial has reported so far."""
         return [event for event in self.events if isinstance(event, Reported)]
 
-    def submit(self, spec: ExperimentSpec, node: str | None, head_node: str) -> None:
-        """Hand the attempt to Ray; `node` is where it shall run, None where Ray chooses by what it reserves."""
+    def submit(self, spec: ExperimentSpec, place: Place, head_node: str) -> None:
+        """Hand the attempt to Ray, which reserves what it needs on the node of its place."""
         options: dict[str, Any] = {
             "name": f"trial {self.trial.sequence} {self.trial.trial_id}",
             "num_cpus": spec.trial_cpu_number,
-            "num_gpus": spec.trial_gpu_number or 0,
-            "scheduling_strategy": on_node(node) if node is not None else "SPREAD",
+            "scheduling_strategy": on_node(place.node.node_id, hard=spec.pinned),
         }
+        if place.gpus:
+            # The sum is for people who look at Ray's dashboard.
+            options["num_gpus"] = place.gpu_share * len(place.gpus)
+            options["resources"] = {gpu_resource(place.node.index, gpu): place.gpu_share for gpu in place.gpus}
         if spec.trial_memory_bytes is not None:
             options["memory"] = spec.trial_memory_bytes
         self._task = run_trial.options(**options).remote(pickle.dumps(self.trial), head_node)

@@ -17,7 +17,8 @@ from ray.exceptions import RayError
 
 from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost
 from ray_remote_nni.experiment.outcome import judge
-from ray_remote_nni.experiment.placement import RoundRobin
+from ray_remote_nni.experiment.placement import Place
+from ray_remote_nni.experiment.places import TrialPlaces
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.experiment.suggestions import Suggestions
 from ray_remote_nni.records.model import ExperimentStatus, TrialRecord
@@ -30,8 +31,6 @@ from ray_remote_nni.trial.task import on_node, warm_up
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
 _COLLECT_S = 10.0
-#: How old the list of live machines may be.
-_NODES_S = 2.0
 #: More workers at once would only slow one another's start.
 _MOST_WARM = 4
 _ID_LETTERS = string.ascii_letters + string.digits
@@ -67,9 +66,7 @@ class ExperimentLoop:
         self._killed: set[str] = set()
         self._exhausted = False
         self._stopping = False
-        self._placement = RoundRobin()
-        self._nodes: list[str] = []
-        self._nodes_time = 0.0
+        self._places = TrialPlaces(spec, lambda text: store.add_notice("warning", text))
         self._head_node = ray.get_runtime_context().get_node_id()
         self._inbox: Any = Inbox.options(  # type: ignore[attr-defined]
             name=inbox_name(spec.experiment_id), scheduling_strategy=on_node(self._head_node)
@@ -89,20 +86,24 @@ class ExperimentLoop:
             return await self._run()
         finally:
             collecting.cancel()
+            self._places.close()
 
     def _warm_up(self) -> None:
         """Start the workers of the first trials, and bring the code, while the tuner's actor starts."""
-        nodes = self._live_nodes()
+        nodes = self._places.usable()
         for number in range(min(self._spec.trial_concurrency, _MOST_WARM * len(nodes))):
-            options = {"name": "warm up", "scheduling_strategy": on_node(nodes[number % len(nodes)])}
+            options = {"name": "warm up", "scheduling_strategy": on_node(nodes[number % len(nodes)].node_id)}
             warm_up.options(**options).remote(self._spec.code, self._head_node)
 
     async def _run(self) -> ExperimentStatus:
         while True:
             self._obey_requests()
-            await self._start_trials()
+            crowded = not await self._start_trials()
             if not self._running:
-                break
+                if not crowded:
+                    break
+                await asyncio.sleep(_POLL_S)
+                continue
             await asyncio.wait(
                 [task for _, task in self._running.values()], timeout=_POLL_S, return_when="FIRST_COMPLETED"
             )
@@ -143,10 +144,17 @@ class ExperimentLoop:
                 self._running[request.trial_id][0].cancel()
             self._store.finish_request(request.id)
 
-    async def _start_trials(self) -> None:
+    async def _start_trials(self) -> bool:
+        """Start what may run now; return False where a trial waits for a place."""
         while len(self._running) < self._spec.trial_concurrency and not self._stopping:
             if self._deadline is not None and time.monotonic() >= self._deadline:
-                return
+                return True
+            if not self._waiting and self._at_end():
+                return True
+            place = self._places.take()
+            if place is None:
+                # The tuner is not asked before: until then it may learn more.
+                return False
             if self._waiting:
                 trial: Waiting | None = self._waiting.popleft()
                 assert trial is not None
@@ -154,13 +162,16 @@ class ExperimentLoop:
             else:
                 trial = await self._next_trial()
             if trial is None:
-                return
-            self._start(trial)
+                self._places.release(place)
+                return True
+            self._start(trial, place)
+        return True
+
+    def _at_end(self) -> bool:
+        limit = self._spec.max_trial_number
+        return self._exhausted or (limit is not None and self._sequence >= limit)
 
     async def _next_trial(self) -> Waiting | None:
-        limit = self._spec.max_trial_number
-        if self._exhausted or (limit is not None and self._sequence >= limit):
-            return None
         trial_id = self._new_id()
         parameters = await self._suggestions.ask(trial_id)
         if parameters is None:
@@ -180,7 +191,7 @@ class ExperimentLoop:
                 self._ids.add(trial_id.lower())
                 return trial_id
 
-    def _start(self, waiting: Waiting) -> None:
+    def _start(self, waiting: Waiting, place: Place) -> None:
         spec = self._spec
         trial = TrialSpec(
             experiment_id=spec.experiment_id,
@@ -192,29 +203,21 @@ class ExperimentLoop:
             code=spec.code,
             gpu_number=spec.trial_gpu_number,
             timeout_s=spec.max_trial_duration_s,
-            environment=spec.trial_environment,
+            gpus=place.gpus,
+            trials_per_gpu=place.machine.trials_per_gpu,
+            environment={**spec.trial_environment, **place.machine.environment},
             base_environment=spec.base_environment,
         )
         attempt = Attempt(trial)
-        reserves = bool(spec.trial_gpu_number or spec.trial_cpu_number or spec.trial_memory_bytes)
-        node = None if reserves else self._placement.take(self._live_nodes())
-        attempt.submit(spec, node, self._head_node)
-        task = asyncio.ensure_future(self._follow(attempt, node))
+        attempt.submit(spec, place, self._head_node)
+        task = asyncio.ensure_future(self._follow(attempt, place))
         self._running[trial.trial_id] = (attempt, task)
 
-    def _live_nodes(self) -> list[str]:
-        now = time.monotonic()
-        if not self._nodes or now - self._nodes_time > _NODES_S:
-            self._nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-            self._nodes_time = now
-        return self._nodes
-
-    async def _follow(self, attempt: Attempt, node: str | None) -> None:
+    async def _follow(self, attempt: Attempt, place: Place) -> None:
         try:
             end = await attempt.end()
         finally:
-            if node is not None:
-                self._placement.release(node)
+            self._places.release(place)
         trial = attempt.trial
         match end:
             case Ended():
@@ -227,8 +230,7 @@ class ExperimentLoop:
             case Cancelled():
                 self._store.requeue_trial(trial.trial_id, "stopped", "the experiment was stopped")
             case Lost():
-                if node is not None:
-                    self._placement.distrust(node)
+                self._places.failed(place)
                 self._retry(trial, end)
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
@@ -255,7 +257,6 @@ class ExperimentLoop:
 
     def _retry(self, trial: TrialSpec, lost: Lost) -> None:
         """Run a trial again whose machine was lost, with the same parameters, unless that happened too often."""
-        self._nodes_time = 0.0
         where = lost.machine or "its machine"
         _LOG.warning("trial %s was lost with %s: %s", trial.trial_id, where, lost.error)
         retries = self._retries.get(trial.trial_id, 0)

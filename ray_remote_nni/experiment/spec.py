@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,25 @@ SPEC_FILE = "experiment.json"
 
 
 @dataclass(frozen=True)
+class MachineSpec:
+    """How trials may use the machine that is node `index` of the cluster; `host` as written in the configuration.
+
+    `max_trials` is None for no limit. `environment` is what its trials have besides, or in the stead, of the others.
+    """
+
+    index: int
+    host: str = ""
+    max_trials: int | None = None
+    trials_per_gpu: int = 1
+    use_active_gpu: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ExperimentSpec:
     """An experiment, as the driver runs it.
 
-    Durations are seconds, None for no limit; `trial_gpu_number` None means all GPUs of a machine. `code` names the
+    Durations are seconds, None for no limit; `trial_gpu_number` None leaves GPUs to the trials. `code` names the
     folder under ~/.ray-nni/code/. `config` goes into the records and holds no secrets. `base_environment` replaces
     what trials inherit from their machine: the caller's own, where the machine is the caller's.
     """
@@ -42,6 +57,13 @@ class ExperimentSpec:
     max_trial_retries: int
     trial_environment: Mapping[str, str]
     base_environment: Mapping[str, str] | None
+    machines: tuple[MachineSpec, ...] = ()
+
+    @property
+    def pinned(self) -> bool:
+        """Tell whether a trial must run on the very machine that was chosen for it, and nowhere else."""
+        limited = any(machine.max_trials is not None or machine.environment for machine in self.machines)
+        return bool(self.trial_gpu_number) or limited
 
     @property
     def optimize_mode(self) -> OptimizeMode:
@@ -70,4 +92,5 @@ def write_spec(directory: Path, text: str) -> None:
 
 def read_spec(directory: Path) -> ExperimentSpec:
     """Read the spec from an experiment's folder."""
-    return ExperimentSpec(**json.loads((directory / SPEC_FILE).read_text(encoding="utf-8")))
+    known = json.loads((directory / SPEC_FILE).read_text(encoding="utf-8"))
+    return ExperimentSpec(**{**known, "machines": tuple(MachineSpec(**machine) for machine in known["machines"])})

@@ -14,12 +14,13 @@ from typing import Any
 
 import yaml
 
+from ray_remote_nni.cluster.request import identity_of
 from ray_remote_nni.cluster.state import ClusterState
-from ray_remote_nni.config import LoadedConfig
+from ray_remote_nni.config import ExperimentConfig, LoadedConfig, LocalConfig, MachineConfig
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
-from ray_remote_nni.experiment.spec import ExperimentSpec
+from ray_remote_nni.experiment.spec import ExperimentSpec, MachineSpec
 from ray_remote_nni.experiment.upload import Sent, read_code, send_code
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -30,8 +31,8 @@ def new_experiment_id() -> str:
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(8))
 
 
-def make_spec(loaded: LoadedConfig, experiment_id: str, code: str) -> ExperimentSpec:
-    """Return what the driver is told."""
+def make_spec(loaded: LoadedConfig, experiment_id: str, code: str, state: ClusterState) -> ExperimentSpec:
+    """Return what the driver is told of an experiment on this cluster."""
     config = loaded.experiment
     local = config.training_service.platform == "local"
     return ExperimentSpec(
@@ -54,13 +55,41 @@ def make_spec(loaded: LoadedConfig, experiment_id: str, code: str) -> Experiment
         trial_environment=config.ray.trial_environment,
         # On the caller's own machine trials have the caller's environment, not that of whoever started the cluster.
         base_environment=dict(os.environ) if local else None,
+        machines=machine_specs(config, state),
     )
+
+
+def machine_specs(config: ExperimentConfig, state: ClusterState) -> tuple[MachineSpec, ...]:
+    """Return what the configuration wants of each machine of the cluster."""
+    service = config.training_service
+    listed = (service,) if isinstance(service, LocalConfig) else service.machine_list
+    wanted = {identity_of(machine): machine for machine in listed}
+    specs = []
+    for node in state.machines:
+        machine = wanted.get((node.host, node.port, node.user))
+        if machine is None:
+            continue
+        options = config.ray.machine(node.host, machine.port if isinstance(machine, MachineConfig) else 22)
+        specs.append(
+            MachineSpec(
+                index=node.index,
+                host=node.host,
+                max_trials=options.max_trials,
+                trials_per_gpu=machine.max_trial_number_per_gpu,
+                use_active_gpu=machine.use_active_gpu,
+                environment=options.trial_environment,
+            )
+        )
+    return tuple(specs)
 
 
 def check_gpus(loaded: LoadedConfig, state: ClusterState) -> None:
     """Refuse trials that no machine could ever run. Raises ClusterError."""
     wanted = loaded.experiment.trial_gpu_number or 0
-    most = max(state.machines, key=lambda machine: len(machine.gpus))
+    closed = {spec.index for spec in machine_specs(loaded.experiment, state) if spec.max_trials == 0}
+    most = max(
+        (machine for machine in state.machines if machine.index not in closed), key=lambda machine: len(machine.gpus)
+    )
     if wanted > len(most.gpus):
         raise ClusterError(
             f"trialGpuNumber: a trial wants {wanted} GPUs, and no machine offers more than {len(most.gpus)} "
@@ -91,7 +120,7 @@ async def submit(
     for path in code.left_out:
         report(head.machine.host, f"{path} is not sent: a password is written out in it")
     name = code.manifest.name
-    spec = make_spec(loaded, experiment_id, name)
+    spec = make_spec(loaded, experiment_id, name, head.state)
     question = {"experiment": experiment_id, "spec": spec.to_json(), "code": name}
     if not (await head.ask("ray_remote_nni.experiment.receive", question))["code"]:
         await send_code(code, head, progress)

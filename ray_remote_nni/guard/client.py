@@ -65,10 +65,12 @@ class GuardedProcess:
         stdout: Path | str,
         stderr: Path | str,
         timeout_s: float | None = None,
+        places: Mapping[str, int] | None = None,
     ) -> float:
         """Start a process; return the time of its start, in seconds since the epoch.
 
-        Output is appended to the two files. After `timeout_s` the guard ends the tree.
+        Output is appended to the two files. After `timeout_s` the guard ends the tree. `places` says how many trees
+        there may be at once where this one shall be: it starts when there is room, and is there to its whole end.
         Raises StartFailed where it cannot be started, GuardLost where there is no guard any more.
         """
         request = {
@@ -79,7 +81,10 @@ class GuardedProcess:
             "stdout": str(stdout),
             "stderr": str(stderr),
             "timeout_s": timeout_s,
+            "places": dict(places or {}),
         }
+        if places:
+            self._socket.settimeout(None)
         self._send({"start": request})
         answer = self._message()
         if "error" in answer:

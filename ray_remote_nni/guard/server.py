@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.guard.ownership import TREE_MARK, Orphanage, Tree
+from ray_remote_nni.guard.places import Places
 from ray_remote_nni.guard.processes import child_pids, descendants, environment_of, name_of, process_table
 
 #: The name of the daemons' tree, whose end ends the guard.
@@ -62,6 +63,7 @@ class Guard:
         self._greeting = _encode({"environment": dict(settings.environment)})
         self._trees: dict[str, _Running] = {}
         self._orphans = Orphanage(os.getpid(), environment_of)
+        self._places = Places()
         self._daemons: set[int] = set()
         self._essential: set[int] = set()
         self._stopping = asyncio.Event()
@@ -158,6 +160,32 @@ class Guard:
         if not line:
             return
         request: dict[str, Any] = json.loads(line)["start"]
+        places: dict[str, int] = request["places"]
+        listening = asyncio.ensure_future(reader.readline())
+        try:
+            if not places:
+                await self._run_placed_tree(request, listening, writer)
+            elif await self._entered(places, listening):
+                try:
+                    await self._run_placed_tree(request, listening, writer)
+                finally:
+                    self._places.leave(places)
+        finally:
+            listening.cancel()
+
+    async def _entered(self, places: Mapping[str, int], listening: asyncio.Future[bytes]) -> bool:
+        """Wait for room in the places that a tree wants; False where its owner goes away meanwhile."""
+        entering = asyncio.ensure_future(self._places.enter(places))
+        waiting: list[asyncio.Future[Any]] = [entering, listening]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if entering.done():
+            return True
+        entering.cancel()
+        return False
+
+    async def _run_placed_tree(
+        self, request: Mapping[str, Any], listening: asyncio.Future[bytes], writer: asyncio.StreamWriter
+    ) -> None:
         name = request["name"]
         if name in self._trees:
             _send(writer, {"error": f"a process tree named {name} runs already"})
@@ -175,7 +203,6 @@ class Guard:
             _send(writer, {"error": f"{error.strerror}: {error.filename}"})
             return
         reason: str | None = None
-        listening = asyncio.ensure_future(reader.readline())
         try:
             _send(writer, {"started": {"pid": tree.root, "time": time.time()}})
             waiting: list[asyncio.Future[Any]] = [tree.ended, listening]
@@ -183,7 +210,6 @@ class Guard:
             if not tree.ended.done():
                 reason = _why_ended(listening)
         finally:
-            listening.cancel()
             await self._end(tree)
         code, when = tree.ended.result()
         _send(writer, {"ended": {"exit_code": code, "time": when, "reason": reason}})

@@ -49,16 +49,18 @@ def trial_environment(
     }
     if visible_gpus is not None:
         environment["CUDA_VISIBLE_DEVICES"] = visible_gpus
+        # CUDA numbers GPUs by their speed otherwise, and not as nvidia-smi does.
+        environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     own = {name: value for name, value in spec.environment.items() if name not in ("PATH", "PYTHONPATH")}
     return {**environment, **own}
 
 
-def visible_gpus(gpu_number: int | None, assigned: tuple[int, ...], offered: tuple[int, ...]) -> str | None:
-    """Return CUDA_VISIBLE_DEVICES for a trial.
+def visible_gpus(gpu_number: int | None, assigned: tuple[int, ...], gpu_indices: tuple[int, ...] | None) -> str | None:
+    """Return CUDA_VISIBLE_DEVICES for a trial, None to leave it as the machine, or the caller, has it.
 
-    `gpu_number` is NNI's trialGpuNumber: None means all that the machine offers (and, on a machine without GPUs, to
-    leave the variable alone), 0 none, N those that Ray assigned.
+    `gpu_number` is NNI's trialGpuNumber: unset (None) it leaves the trial alone, so it sees all that `gpuIndices`
+    does not keep from it; 0 is none, N those that were assigned.
     """
     if gpu_number is None:
-        return ",".join(map(str, offered)) if offered else None
+        return None if gpu_indices is None else ",".join(map(str, gpu_indices))
     return ",".join(map(str, assigned))

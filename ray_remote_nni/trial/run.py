@@ -23,28 +23,26 @@ _BATCH_S = 0.25
 
 @dataclass(frozen=True)
 class Machine:
-    """What a trial must know of the machine, as the node's raylet was told."""
+    """What a trial must know of the machine, as the node's raylet was told; `gpu_indices` None does not limit it."""
 
     host: str
     guard_socket: str
     python_path: str | None
-    gpus: tuple[int, ...]
+    gpu_indices: tuple[int, ...] | None
 
     @classmethod
     def from_environment(cls) -> Machine:
         """Return the machine that this process runs on."""
-        gpus = os.environ.get("RAY_NNI_GPUS", "")
+        indices = os.environ.get("RAY_NNI_GPU_INDICES")
         return cls(
             host=os.environ["RAY_NNI_HOST"],
             guard_socket=os.environ["RAY_NNI_GUARD"],
             python_path=os.environ.get("RAY_NNI_PYTHON_PATH"),
-            gpus=tuple(int(index) for index in gpus.split(",") if index),
+            gpu_indices=None if indices is None else tuple(int(index) for index in indices.split(",") if index),
         )
 
 
-def run_attempt(
-    spec: TrialSpec, machine: Machine, code: Path, assigned_gpus: tuple[int, ...]
-) -> Iterator[list[TrialEvent]]:
+def run_attempt(spec: TrialSpec, machine: Machine, code: Path) -> Iterator[list[TrialEvent]]:
     """Run the trial; yield what happened since the last batch, the last of all an Ended or NotStarted.
 
     Closing the iterator, or a KeyboardInterrupt in it, ends the trial's process tree.
@@ -52,15 +50,13 @@ def run_attempt(
     try:
         with GuardedProcess(machine.guard_socket) as process:
             workspace = prepare_workspace(spec, code)
-            started = _start(process, spec, machine, workspace, assigned_gpus)
-            yield from _follow(process, workspace, Started(machine.host, assigned_gpus, started), code)
+            started = _start(process, spec, machine, workspace)
+            yield from _follow(process, workspace, Started(machine.host, spec.gpus, started), code)
     except (GuardLost, StartFailed, OSError) as error:
         yield [NotStarted(machine.host, str(error))]
 
 
-def _start(
-    process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace: Workspace, assigned: tuple[int, ...]
-) -> float:
+def _start(process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace: Workspace) -> float:
     inherited: Mapping[str, str] = process.environment
     if spec.base_environment is not None:
         mark = {name: value for name, value in inherited.items() if name == _NODE_MARK}
@@ -70,7 +66,7 @@ def _start(
         workspace,
         inherited,
         python_path=machine.python_path,
-        visible_gpus=visible_gpus(spec.gpu_number, assigned, machine.gpus),
+        visible_gpus=visible_gpus(spec.gpu_number, spec.gpus, machine.gpu_indices),
     )
     return process.start(
         f"{spec.experiment_id}/{spec.trial_id}/{spec.attempt}",
@@ -80,6 +76,7 @@ def _start(
         stdout=workspace.stdout,
         stderr=workspace.stderr,
         timeout_s=spec.timeout_s,
+        places={f"gpu {index}": spec.trials_per_gpu for index in spec.gpus},
     )
 
 

@@ -11,9 +11,10 @@ from typing import Any, Literal, Union
 class TrialSpec:
     """One attempt to run a trial.
 
-    `gpu_number` is NNI's trialGpuNumber: None for all GPUs of the machine, 0 for none. `environment` is the
-    configuration's trialEnvironment; `base_environment` replaces the machine's own, None leaves that.
-    `timeout_s` is None for no limit.
+    `gpu_number` is NNI's trialGpuNumber: None leaves it to the trial what it uses, 0 is none; else `gpus` are the
+    indices of those it gets, each shared by `trials_per_gpu` at most. `environment` is the configuration's
+    trialEnvironment; `base_environment` replaces the machine's own, None leaves that. `timeout_s` is None for no
+    limit.
     """
 
     experiment_id: str
@@ -25,6 +26,8 @@ class TrialSpec:
     code: str
     gpu_number: int | None
     timeout_s: float | None
+    gpus: tuple[int, ...] = ()
+    trials_per_gpu: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     base_environment: Mapping[str, str] | None = None
 

@@ -29,11 +29,8 @@ def run_trial(pickled_spec: bytes, head_node: str) -> bytes:
     """
     spec: TrialSpec = pickle.loads(pickled_spec)
     code = ensure_code(spec.code, lambda digests: _fetch_code(spec.code, digests, head_node))
-    gpus: tuple[int, ...] = ()
-    if spec.gpu_number:
-        gpus = tuple(sorted(int(gpu) for gpu in ray.get_runtime_context().get_accelerator_ids()["GPU"]))
     events: list[TrialEvent] = []
-    for batch in run_attempt(spec, Machine.from_environment(), code, gpus):
+    for batch in run_attempt(spec, Machine.from_environment(), code):
         if not isinstance(batch[-1], (Ended, NotStarted)):
             find_inbox(spec.experiment_id).post.remote(spec.trial_id, spec.attempt, len(events), batch)
         events += batch

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
+import time
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,22 @@ TRIAL = """
     nni.report_final_result({"default": params["x"], "loss": 1 - params["x"]})
 """
 
+#: Four GPUs; the machine's first process, a stranger's, is on GPU N while there is a file stranger-N.
+NVIDIA_SMI = """\
+#!/bin/sh
+case "$*" in
+"-q -x")
+    echo "<nvidia_smi_log>"
+    for gpu in 0 1 2 3; do
+        echo "<gpu><processes>"
+        [ -e "$HOME/stranger-$gpu" ] && echo "<process_info><pid>1</pid></process_info>"
+        echo "</processes></gpu>"
+    done
+    echo "</nvidia_smi_log>" ;;
+*) seq 0 3 ;;
+esac
+"""
+
 
 @pytest.fixture(scope="module")
 def client(
@@ -31,13 +48,12 @@ def client(
     """A client with a cluster of two machines, the second of which has two of four (simulated) GPUs to offer."""
     before = [machine.processes() for machine in machines]
     client = Client(m.make_client_home(tmp_path_factory.mktemp("home"), machines))
-    smi = "#!/bin/sh\\nseq 0 3\\n"
-    machines[2].run(f"mkdir -p bin; printf '{smi}' > bin/nvidia-smi; chmod +x bin/nvidia-smi")
+    machines[2].run(f"mkdir -p bin; cat > bin/nvidia-smi <<'END'\n{NVIDIA_SMI}END\nchmod +x bin/nvidia-smi")
     machines[2].run("printf 'PATH=$HOME/bin:$PATH\\n' > .bashrc")
     client.run("up", write_experiment(client, machines, trial_pythons))
     yield client
     client.run("down")
-    machines[2].run("rm -rf bin .bashrc")
+    machines[2].run("rm -rf bin .bashrc stranger-*")
     assert [machine.processes() for machine in machines] == before
 
 
@@ -83,24 +99,56 @@ def test_the_same_script_gives_the_same_records_whichever_nni_its_python_has(
             assert f"nni is {version}" in said
 
 
-def test_trials_with_gpus_see_their_own_and_only_those_of_gpu_indices(client: Client, experiment: Any) -> None:
+def test_trials_share_the_gpus_that_they_may_use_and_leave_those_of_strangers_alone(
+    client: Client, machines: list[m.TestMachine], trial_pythons: list[Path]
+) -> None:
     script = """
         import os, time, nni
+        start = time.time()
         nni.get_next_parameter()
-        time.sleep(1)
-        print(os.environ["CUDA_VISIBLE_DEVICES"])
-        nni.report_final_result(1)
+        time.sleep(0.1)
+        seen = os.environ["CUDA_VISIBLE_DEVICES"]
+        own = os.environ["OWN"]
+        nni.report_final_result({"default": 1, "start": start, "end": time.time(), "seen": seen, "own": own})
     """
-    client.json("run", experiment(script, trialGpuNumber=1, maxTrialNumber=6))
+    entries = [
+        machines[0].entry(pythonPath=str(trial_pythons[0])),
+        machines[2].entry(pythonPath=str(trial_pythons[0]), gpuIndices="1,3", maxTrialNumberPerGpu=2),
+    ]
+    own = {machines[2].address: {"maxTrials": 3, "trialEnvironment": {"OWN": "h3"}}}
+    limits: dict[str, Any] = {"trialGpuNumber": 1, "trialConcurrency": 6, "maxTrialNumber": 150}
+    machines[2].run("touch stranger-3")
 
+    client.run("run", client.write_experiment(entries, script, **limits, ray={"machines": own}), "--detach")
+
+    until(lambda: sum(trial["status"] == "SUCCEEDED" for trial in client.trials()) > 10)
+    machines[2].run("rm stranger-3")
+    freed = time.time()
+    client.run("attach")
     trials = client.trials()
-    assert {trial["status"] for trial in trials} == {"SUCCEEDED"}
-    for trial in trials:
-        assert trial["gpuIndices"] in ([1], [3])
-        assert client.run("logs", trial["trialId"], "--stdout").stdout.strip() == str(trial["gpuIndices"][0])
-    for index in (1, 3):
-        spans = sorted((t["startTime"], t["endTime"]) for t in trials if t["gpuIndices"] == [index])
-        assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+    assert len(trials) == 150
+    assert {(trial["status"], trial["machine"], trial["metric"]["own"]) for trial in trials} == {
+        ("SUCCEEDED", machines[2].address, "h3")
+    }
+    assert all(trial["gpuIndices"] == [int(trial["metric"]["seen"])] for trial in trials)
+    spans = {
+        gpu: [(t["metric"]["start"], t["metric"]["end"]) for t in trials if t["gpuIndices"] == [gpu]] for gpu in (1, 3)
+    }
+    assert sum(map(len, spans.values())) == 150
+    assert freed < min(start for start, _ in spans[3]) < freed + 10
+    assert most_at_once(spans[1]) == 2
+    assert most_at_once(spans[3]) <= 2
+    assert most_at_once(spans[1] + spans[3]) == 3
+
+
+def most_at_once(spans: list[tuple[float, float]]) -> int:
+    changes = sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans])
+    return max(accumulate(change for _, change in changes))
+
+
+def test_trials_that_want_more_gpus_than_any_machine_offers_are_refused(client: Client, experiment: Any) -> None:
+    said = client.run("run", experiment(trialGpuNumber=3), code=3).stderr
+    assert "a trial wants 3 GPUs, and no machine offers more than 2" in said
 
 
 @pytest.mark.parametrize(("number", "seen"), [(0, {""}), (None, {"unset", "1,3"}), (2, {"1,3"})])

@@ -32,7 +32,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "cli": ({"errors", "config", "cluster", "experiment", "records", "views"}, {"rich", "typer"}),
 }
 #: The only modules below `experiment` that know Ray: an actor, and what runs as a Ray task or beside one.
-KNOWS_RAY = {"tuner.actor", "trial.task", "trial.inbox"}
+KNOWS_RAY = {"tuner.actor", "trial.task", "trial.inbox", "trial.gpu_watch"}
 #: Run on a machine by its bare Python, without any installed package.
 BARE = {
     "cluster.remote.make_runtime",

@@ -87,18 +87,21 @@ def distributions(wanted):
 
 def gpus():
     """Return the indices of the GPUs; empty where nvidia-smi is not there or fails."""
+    listed = nvidia_smi("--query-gpu=index", "--format=csv,noheader").split()
+    found = [int(line) for line in listed if line.isdigit()]
+    if found:
+        return found
+    lines = nvidia_smi("-L").splitlines()
+    return [int(line[4:].split(":")[0]) for line in lines if line.startswith("GPU ") and line[4:5].isdigit()]
+
+
+def nvidia_smi(*arguments):
+    """Return what nvidia-smi prints; nothing where it is not there, fails or hangs."""
     try:
-        listing = subprocess.run(
-            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=20,
-        )
+        done = subprocess.run(["nvidia-smi", *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    if listing.returncode != 0:
-        return []
-    return [int(line) for line in listing.stdout.decode().split() if line.isdigit()]
+        return ""
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
 
 
 def addresses():

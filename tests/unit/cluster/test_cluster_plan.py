@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import pickle
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ from ray_remote_nni.cluster.plan import (
     plan_cluster,
     port_range,
 )
+from ray_remote_nni.cluster.resources import gpus_of
 from ray_remote_nni.errors import ClusterError
 
 M1, M2, M3 = (MachineSettings(f"192.0.2.{number}") for number in (1, 2, 3))
@@ -244,13 +246,17 @@ def test_a_node_offers_all_gpus_of_its_machine() -> None:
     node = plan((M1, facts(gpus=(0, 1, 2)))).nodes[0]
     assert node.gpus == (0, 1, 2)
     assert option(node, "num-gpus") == "3"
+    assert json.loads(option(node, "resources")) == {"gpu-0-0": 1, "gpu-0-1": 1, "gpu-0-2": 1}
+    assert gpus_of({"gpu-0-0": 1, "gpu-0-12": 1, "gpu-1-3": 1, "GPU": 2, "CPU": 4}, 0) == (0, 12)
+    # Nobody said which GPUs to use, so nothing says so to a trial without trialGpuNumber.
+    assert node.environment["RAY_NNI_GPU_INDICES"] is None
 
 
 def test_gpu_indices_limit_what_a_node_offers() -> None:
     node = plan((replace(M1, gpu_indices=(3, 1)), facts(gpus=(0, 1, 2, 3)))).nodes[0]
     assert option(node, "num-gpus") == "2"
     # Ray gives trials the ids of this variable.
-    assert node.environment["CUDA_VISIBLE_DEVICES"] == node.environment["RAY_NNI_GPUS"] == "3,1"
+    assert node.environment["CUDA_VISIBLE_DEVICES"] == node.environment["RAY_NNI_GPU_INDICES"] == "3,1"
 
 
 def test_a_machine_without_gpus_offers_none() -> None:

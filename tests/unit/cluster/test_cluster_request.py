@@ -146,3 +146,9 @@ def test_a_machine_is_found_by_host_port_and_user(tmp_path: Path) -> None:
     made = request(tmp_path, remote("{host: h, user: a}", "{host: h, user: a, port: 10022}"))
     assert made.machine("h", 10022, "a") is made.machines[1]
     assert made.machine("h", None, "b") is None
+
+
+def test_a_machine_that_is_not_enabled_is_not_asked_for(tmp_path: Path) -> None:
+    service = remote("{host: gpu1, user: alice}", "{host: gpu2, user: alice}")
+    made = request(tmp_path, service + "\nray: {machines: {gpu1: {enabled: false}}}\n")
+    assert [machine.settings.host for machine in made.machines] == ["gpu2"]

@@ -250,6 +250,8 @@ def test_without_a_guards_file_there_is_no_guard(home: Path) -> None:
         ("echo 'No devices were found'", []),
         ("echo 'NVIDIA-SMI has failed'; exit 9", []),
         ("exit 0", []),
+        # Too old for queries.
+        ('[ "$1" = -L ] && echo "GPU 0: Tesla K80 (UUID: GPU-a)" && echo "  MIG 1g.5gb Device 0: (UUID: M)"', [0]),
     ],
 )
 def test_gpus_are_those_that_nvidia_smi_lists(

@@ -110,7 +110,6 @@ def test_each_dropped_field_has_one_warning_with_its_line(load: Load) -> None:
 
 def test_warnings_name_the_fields_as_the_v1_file_does(load: Load) -> None:
     names = [problem.field for problem in load(REMOTE).warnings if "dropped" not in problem.message]
-    assert "machineList[0].maxTrialNumPerGpu" in names
     assert "remoteConfig.reuse" in names
     assert "tuner.gpuIndices" in names
 

@@ -294,7 +294,5 @@ sharedStorage:
         "tunerGpuIndices",
         "assessor",
         "trainingService.reuseMode",
-        "trainingService.machineList[0].useActiveGpu",
-        "trainingService.machineList[0].maxTrialNumberPerGpu",
         "sharedStorage",
     }

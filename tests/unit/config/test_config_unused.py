@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from config_texts import LOCAL, MINIMAL, Load
+from config_texts import LOCAL, Load
 
 from ray_remote_nni.config import ConfigInvalid
-
-REMOTE = MINIMAL + "trainingService:\n  platform: remote\n  machineList:\n"
 
 
 @pytest.mark.parametrize(
@@ -34,13 +32,6 @@ def test_a_field_without_effect_says_so(load: Load, lines: str, field: str) -> N
 )
 def test_a_field_that_says_what_happens_anyway_needs_no_warning(load: Load, lines: str) -> None:
     assert load(LOCAL + lines + "\n").warnings == ()
-
-
-def test_a_field_that_all_machines_have_is_explained_once(load: Load) -> None:
-    machines = "".join(f"    - {{host: h{i}, user: u, useActiveGpu: true}}\n" for i in range(5))
-    [warning] = load(REMOTE + machines).warnings
-    assert warning.field == "trainingService.machineList[0].useActiveGpu"
-    assert "(and 4 more of them)" in warning.message
 
 
 def test_warnings_of_a_broken_config_come_with_its_errors(load: Load) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from experiment_values import experiment_entry, experiment_spec
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.config import LoadedConfig, load_config
 from ray_remote_nni.errors import ClusterError
-from ray_remote_nni.experiment.spec import read_spec, write_spec
-from ray_remote_nni.experiment.submit import check_gpus, kept_here, make_spec, new_experiment_id
+from ray_remote_nni.experiment.spec import MachineSpec, read_spec, write_spec
+from ray_remote_nni.experiment.submit import check_gpus, kept_here, machine_specs, make_spec, new_experiment_id
 
 CONFIG = """\
 experimentName: digits
@@ -40,7 +41,9 @@ def load(tmp_path: Path, more: str = REMOTE) -> LoadedConfig:
 
 
 def test_a_spec_is_read_as_it_was_written(tmp_path: Path) -> None:
-    spec = experiment_spec(name="größe", trial_environment={"A": "1"}, search_space={"x": {"_value": [1e-5, 2]}})
+    spec = experiment_spec(
+        machines=(MachineSpec(0, "h", 2),), trial_environment={"A": "1"}, search_space={"x": {"_value": [1e-5, 2]}}
+    )
     write_spec(tmp_path / "exp", spec.to_json())
     assert read_spec(tmp_path / "exp") == spec
 
@@ -78,7 +81,7 @@ def test_the_seed_is_the_tuners(arguments: dict[str, Any], seed: int | None) -> 
 
 
 def test_a_configuration_becomes_a_spec(tmp_path: Path) -> None:
-    spec = make_spec(load(tmp_path), "exp12345", "0123456789abcdef")
+    spec = make_spec(load(tmp_path), "exp12345", "0123456789abcdef", cluster_with_gpus(0))
     assert (spec.experiment_id, spec.code, spec.name) == ("exp12345", "0123456789abcdef", "digits")
     assert (spec.trial_concurrency, spec.max_trial_number) == (4, 20)
     assert (spec.max_trial_duration_s, spec.max_experiment_duration_s) == (600, 3600)
@@ -86,16 +89,18 @@ def test_a_configuration_becomes_a_spec(tmp_path: Path) -> None:
 
 
 def test_no_password_is_in_a_spec(tmp_path: Path) -> None:
-    assert "bob123" not in make_spec(load(tmp_path), "e", "c").to_json()
+    assert "bob123" not in make_spec(load(tmp_path), "e", "c", cluster_with_gpus(0)).to_json()
 
 
 def test_a_remote_trial_has_its_machines_environment(tmp_path: Path) -> None:
-    assert make_spec(load(tmp_path), "e", "c").base_environment is None
+    assert make_spec(load(tmp_path), "e", "c", cluster_with_gpus(0)).base_environment is None
 
 
 def test_a_local_trial_has_the_callers_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_VARIABLE", "1")
-    base = make_spec(load(tmp_path, "trainingService: {platform: local}\n"), "e", "c").base_environment
+    base = make_spec(
+        load(tmp_path, "trainingService: {platform: local}\n"), "e", "c", cluster_with_gpus(0)
+    ).base_environment
     assert base is not None
     assert base["MY_VARIABLE"] == "1"
 
@@ -139,3 +144,41 @@ def test_trials_that_no_machine_could_ever_run_are_refused_with_what_each_has(tm
 @pytest.mark.parametrize("more", ["trialGpuNumber: 2\n", "trialGpuNumber: 0\n", ""])
 def test_trials_that_one_machine_can_run_are_not_refused(tmp_path: Path, more: str) -> None:
     check_gpus(load(tmp_path, REMOTE + more), cluster_with_gpus(0, 2))
+
+
+MIXED = """\
+trainingService:
+  platform: remote
+  machineList:
+    - {host: m0, useActiveGpu: true}
+    - {host: m1, maxTrialNumberPerGpu: 2}
+    - {host: m2}
+trialGpuNumber: 1
+ray:
+  trialEnvironment: {A: all}
+  machines: {m1: {maxTrials: 3, trialEnvironment: {A: mine}}, m2: {maxTrials: 0}}
+""".replace("{host: m", "{user: bob, password: bob123, host: m")
+
+
+def test_each_machines_own_wishes_are_told_by_its_place_in_the_cluster(tmp_path: Path) -> None:
+    loaded = load(tmp_path, MIXED)
+    state = cluster_with_gpus(1, 1, 1)
+    renumbered = tuple(replace(machine, user="bob", index=machine.index + 5) for machine in reversed(state.machines))
+    told = {spec.index: spec for spec in machine_specs(loaded.experiment, replace(state, machines=renumbered))}
+    assert told[5] == MachineSpec(5, "m0", use_active_gpu=True)
+    assert told[6] == MachineSpec(6, "m1", max_trials=3, trials_per_gpu=2, environment={"A": "mine"})
+    assert told[7] == MachineSpec(7, "m2", max_trials=0)
+
+
+def test_the_gpus_of_a_machine_that_runs_no_trials_do_not_count(tmp_path: Path) -> None:
+    state = cluster_with_gpus(0, 0, 4)
+    machines = tuple(replace(machine, user="bob") for machine in state.machines)
+    with pytest.raises(ClusterError, match="no machine offers more than 0"):
+        check_gpus(load(tmp_path, MIXED), replace(state, machines=machines))
+
+
+def test_a_trial_is_bound_to_its_machine_where_that_matters() -> None:
+    assert not experiment_spec(machines=(MachineSpec(0),)).pinned
+    assert experiment_spec(trial_gpu_number=1).pinned
+    assert experiment_spec(machines=(MachineSpec(0, max_trials=1),)).pinned
+    assert experiment_spec(machines=(MachineSpec(0, environment={"A": "1"}),)).pinned

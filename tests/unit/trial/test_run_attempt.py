@@ -67,12 +67,12 @@ class ATrial:
     def workspace(self) -> Workspace:
         return Workspace(experiment_directory("exp12345") / "trials" / self.trial_id)
 
-    def attempt(self, command: str, assigned: tuple[int, ...] = (), **spec: Any) -> Iterator[list[TrialEvent]]:
+    def attempt(self, command: str, **spec: Any) -> Iterator[list[TrialEvent]]:
         spec = {"trial_id": self.trial_id, "command": command, **spec}
-        return run_attempt(trial_spec(**spec), self.machine, self.code, assigned)
+        return run_attempt(trial_spec(**spec), self.machine, self.code)
 
-    def run(self, command: str, assigned: tuple[int, ...] = (), **spec: Any) -> list[TrialEvent]:
-        return [event for batch in self.attempt(command, assigned, **spec) for event in batch]
+    def run(self, command: str, **spec: Any) -> list[TrialEvent]:
+        return [event for batch in self.attempt(command, **spec) for event in batch]
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guard: Path) -> ATria
     code = tmp_path / "code"
     code.mkdir()
     (code / "train.py").write_text("print('trained')\n")
-    machine = Machine(host="gpu1", guard_socket=str(guard), python_path=None, gpus=(0, 1))
+    machine = Machine(host="gpu1", guard_socket=str(guard), python_path=None, gpu_indices=(0, 1))
     return ATrial(f"t{next(_NUMBERS)}", machine, code)
 
 
@@ -246,10 +246,24 @@ def test_a_command_may_use_what_only_bash_knows(trial: ATrial) -> None:
 
 @pytest.mark.parametrize(("number", "assigned", "seen"), [(None, (), "0,1"), (0, (), ""), (1, (1,), "1")])
 def test_a_trial_sees_its_own_gpus(trial: ATrial, number: int | None, assigned: tuple[int, ...], seen: str) -> None:
-    events = trial.run("echo $CUDA_VISIBLE_DEVICES", assigned, gpu_number=number)
+    events = trial.run("echo $CUDA_VISIBLE_DEVICES", gpus=assigned, gpu_number=number)
     assert trial.workspace.stdout.read_text() == f"{seen}\n"
     assert isinstance(events[0], Started)
     assert events[0].gpu_indices == assigned
+
+
+def test_a_trial_waits_for_the_end_of_one_that_was_killed_on_its_gpu(trial: ATrial) -> None:
+    stubborn = trial.attempt("trap '' TERM; echo started >&2; sleep 600 & wait; wait", gpus=(1,), gpu_number=1)
+    next(stubborn)
+    until(lambda: "started" in trial.workspace.stderr.read_text())
+    stubborn.close()  # type: ignore[attr-defined]
+    killed = time.time()
+    second = replace(trial, trial_id=f"{trial.trial_id}b")
+    events = second.run("true", gpus=(0, 1), gpu_number=2)
+    assert isinstance(events[0], Started)
+    # The guard gives it 4 s to end by itself.
+    assert events[0].time > killed + 3
+    assert events[-1].exit_code == 0  # type: ignore[union-attr]
 
 
 def test_without_a_guard_the_attempt_was_not_started(trial: ATrial, tmp_path: Path) -> None:

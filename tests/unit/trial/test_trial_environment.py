@@ -68,23 +68,29 @@ def test_the_configurations_own_variables_come_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "assigned", "offered", "value"),
+    ("number", "assigned", "indices", "value"),
     [
-        # trialGpuNumber unset: all that the machine offers, which says nothing where it has none.
+        # trialGpuNumber unset: left alone, but for gpuIndices.
+        (None, (), None, None),
         (None, (), (0, 1), "0,1"),
-        (None, (), (), None),
+        (None, (), (), ""),
         # 0: none, also where there are some.
         (0, (), (0, 1), ""),
-        (0, (), (), ""),
-        # N: those that Ray assigned.
+        (0, (), None, ""),
+        # N: those that were assigned.
         (1, (3,), (0, 3), "3"),
-        (2, (3, 1), (0, 1, 2, 3), "3,1"),
+        (2, (1, 3), None, "1,3"),
     ],
 )
 def test_a_trial_sees_the_gpus_that_are_its_own(
-    number: int | None, assigned: tuple[int, ...], offered: tuple[int, ...], value: str | None
+    number: int | None, assigned: tuple[int, ...], indices: tuple[int, ...] | None, value: str | None
 ) -> None:
-    assert visible_gpus(number, assigned, offered) == value
+    assert visible_gpus(number, assigned, indices) == value
+
+
+def test_indices_of_gpus_mean_to_cuda_what_they_mean_to_nvidia_smi() -> None:
+    assert environment({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, gpus="1")["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert "CUDA_DEVICE_ORDER" not in environment()
 
 
 def test_the_gpus_a_trial_sees_are_in_its_environment() -> None:

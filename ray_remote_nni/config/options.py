@@ -1,0 +1,58 @@
+"""The options of single machines, `ray.machines`: whose they are, and what they leave over."""
+
+from __future__ import annotations
+
+from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, text_of
+from ray_remote_nni.config.names import listed, nearest, some_of
+from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.values import flag, whole_number
+
+_PATH = ("ray", "machines")
+#: What this machine is called where there is no machineList.
+LOCAL_HOST = "localhost"
+
+
+def check_options(source: Source, machines: Node | None) -> list[Problem]:
+    """What is wrong between `ray.machines`, the machineList and `ray.headNode`."""
+    options = source.find(_PATH)
+    if not isinstance(options, LocatedDict):
+        return []
+    hosts = _hosts(machines)
+    names = {host for host, _ in hosts} | {f"{host}:{port}" for host, port in hosts}
+    problems = []
+    for entry in options.entries:
+        if entry.key not in names:
+            known = [host for host, _ in hosts]
+            message = f"it names no machine; accepted: a host of the machineList ({some_of(known)}), or host:port"
+            remedy = f"Write {nearest(entry.key, known) or listed(known)}" if known else None
+            problems.append(source.problem((*_PATH, entry.key), message, remedy, mark=entry.mark))
+    closed = {host: _closed(options, *host) for host in hosts}
+    if hosts and all(closed.values()):
+        problems.append(source.problem(_PATH, "they leave no machine for trials", "Enable one of them"))
+    head = text_of(source.find(("ray", "headNode")))
+    if head is not None and "enabled" in {why for (host, _), why in closed.items() if host.lower() == head.lower()}:
+        message = f"{head} is not enabled (ray.machines)"
+        problems.append(source.problem(("ray", "headNode"), message, "Name another, or give it maxTrials: 0"))
+    return problems
+
+
+def _hosts(machines: Node | None) -> list[tuple[str, int]]:
+    if not isinstance(machines, LocatedList):
+        return [(LOCAL_HOST, 22)] if machines is None else []
+    found = []
+    for machine in machines.items:
+        if isinstance(machine, LocatedDict) and (host := text_of(machine.given("host"))) is not None:
+            port = machine.given("port")
+            found.append((host.strip(), (whole_number(port.value) if isinstance(port, LocatedScalar) else None) or 22))
+    return found
+
+
+def _closed(options: LocatedDict, host: str, port: int) -> str | None:
+    """The field that closes a machine to trials, if one does."""
+    own = options.given(f"{host}:{port}") or options.given(host)
+    if not isinstance(own, LocatedDict):
+        return None
+    enabled, most = own.given("enabled"), own.given("maxTrials")
+    if isinstance(enabled, LocatedScalar) and flag(enabled.value) is False:
+        return "enabled"
+    return "maxTrials" if isinstance(most, LocatedScalar) and whole_number(most.value) == 0 else None
