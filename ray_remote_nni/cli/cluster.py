@@ -41,17 +41,26 @@ def config_or_latest(config: Path | None) -> Path:
     return config if config is not None else Path(latest_cluster().config)
 
 
-def up(config: ConfigArgument = None, accept_new_host_keys: AcceptOption = False) -> None:
+def up(
+    config: ConfigArgument = None,
+    accept_new_host_keys: AcceptOption = False,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Go on without machines that fail, as long as the head is up.")
+    ] = False,
+) -> None:
     """Start the cluster of a configuration's machines; repeat it to add what is missing."""
     loaded = load_config(config_or_latest(config))
     warn(loaded)
     request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
-    brought = asyncio.run(bring_up(request, machine_rows()))
+    brought = asyncio.run(bring_up(request, machine_rows(), allow_partial=allow_partial))
     state = brought.state
     if not brought.started:
         say(f"Cluster {state.name} is up already; nothing to do.")
     else:
         say(f"Cluster {state.name} is up: {len(state.machines)} machine{'s' if len(state.machines) > 1 else ''}.")
+    if state.missing:
+        hosts = ", ".join(machine.host for machine in state.missing)
+        say(f"It goes without {hosts}. Once that is mended: ray-nni up", "yellow")
     say(f"Dashboard: {state.dashboard_url}  (it asks for a token: ray-nni dashboard --token)")
     say("Next: ray-nni run")
 

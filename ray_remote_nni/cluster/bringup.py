@@ -7,7 +7,7 @@ import io
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 
@@ -31,9 +31,9 @@ from ray_remote_nni.cluster.plan import (
 from ray_remote_nni.cluster.pythons import Choice, RayPython, agreed, choose, own_ray
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.runtime import RuntimeMaker, read_prospects
-from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states
+from ray_remote_nni.cluster.state import ClusterState, MachineState, MissingMachine, all_states
 from ray_remote_nni.cluster.teardown import stop_forward, stop_machine
-from ray_remote_nni.cluster.together import failure, led, on_all
+from ray_remote_nni.cluster.together import MachinesFailed, failure, led, on_all
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import ClusterError, MachineError
 
@@ -57,6 +57,7 @@ class _Machine:
     connection: Transport
     facts: MachineFacts
     question: Question
+    index: int
 
     @property
     def host(self) -> str:
@@ -68,33 +69,47 @@ def find_cluster(request: ClusterRequest) -> ClusterState | None:
     return next((state for state in all_states() if request.matches(state)), None)
 
 
-async def bring_up(request: ClusterRequest, report: Report) -> BroughtUp:
+async def bring_up(request: ClusterRequest, report: Report, *, allow_partial: bool = False) -> BroughtUp:
     """Make the cluster run.
 
-    Raises ClusterError that names each machine that failed, and why; what this call started is stopped then.
+    Raises ClusterError that names each machine that failed, and why; what this call started is stopped then. With
+    `allow_partial`, or where the cluster misses machines already, it goes on without those, as long as the head is
+    not among them.
     Of two commands that want the same cluster the second waits, and finds it up.
     """
     first = request.machines[0].settings.host
     waiting = "another command is bringing this cluster up; waiting for it"
     async with alone_with(request, lambda: report(first, waiting)):
-        return await _bring_up(request, report)
+        return await _bring_up(request, report, allow_partial)
 
 
-async def _bring_up(request: ClusterRequest, report: Report) -> BroughtUp:
+async def _bring_up(request: ClusterRequest, report: Report, allow_partial: bool) -> BroughtUp:
     known = find_cluster(request)
     name = known.name if known is not None else secrets.token_hex(3)
-    connections: list[Transport] = []
+    left_out: set[str] = set()
+    head = request.machines[choose_head([m.settings for m in request.machines], request.head_host)].settings.host
+    connections: dict[int, Transport] = {}
     try:
-        machines: Sequence[_Machine] = await on_all(
-            _reach(machine, connections, _question(request, index, name), request.platform, report)
-            for index, machine in enumerate(request.machines)
-        )
-        machines = await _with_ray(request, known, machines, report)
-        if errors := check_machines([machine.requested.settings for machine in machines], [m.facts for m in machines]):
-            raise failure(errors)
-        return await _start_missing(request, known, name, machines, report)
+        while True:
+            try:
+                machines: Sequence[_Machine] = await on_all(
+                    _reach(machine, connections, _question(request, index, name), index, request.platform, report)
+                    for index, machine in enumerate(request.machines)
+                    if machine.settings.host not in left_out
+                )
+                machines = await _with_ray(request, known, machines, report)
+                if errors := check_machines([m.requested.settings for m in machines], [m.facts for m in machines]):
+                    raise failure(errors)
+                return await _start_missing(request, known, name, machines, report)
+            except MachinesFailed as error:
+                failed = {one.machine for one in error.errors}
+                if head in failed or not (allow_partial or (known is not None and known.missing)):
+                    raise
+                for one in error.errors:
+                    report(one.machine, f"left out: {one.what}")
+                left_out |= failed
     finally:
-        await asyncio.gather(*(connection.close() for connection in connections), return_exceptions=True)
+        await asyncio.gather(*(connection.close() for connection in connections.values()), return_exceptions=True)
 
 
 def _question(request: ClusterRequest, index: int, name: str) -> Question:
@@ -110,12 +125,18 @@ def _question(request: ClusterRequest, index: int, name: str) -> Question:
 
 
 async def _reach(
-    machine: RequestedMachine, connections: list[Transport], question: Question, platform: str, report: Report
+    machine: RequestedMachine,
+    connections: dict[int, Transport],
+    question: Question,
+    index: int,
+    platform: str,
+    report: Report,
 ) -> _Machine:
     host = machine.settings.host
     try:
-        connection = await machine.connect()
-        connections.append(connection)
+        if index not in connections:
+            connections[index] = await machine.connect()
+        connection = connections[index]
         facts = await read_facts(
             connection,
             question,
@@ -123,14 +144,14 @@ async def _reach(
             # Trials have the caller's PATH; Ray runs in the Python that we run in, which has it.
             python=sys.executable if platform == "local" else None,
         )
-    except MachineError as error:
-        report(host, f"failed: {error.what}")
+    except MachineError:
+        report(host, "failed")
         raise
     version = ".".join(map(str, facts.python_version))
     gpus = f", {len(facts.gpus)} GPUs" if facts.gpus else ""
     ray = facts.distributions.get("ray", "none")
     report(host, f"{facts.system}, {facts.cpus} CPUs{gpus}, Python {version}, Ray {ray} ({facts.python})")
-    return _Machine(machine, connection, facts, question)
+    return _Machine(machine, connection, facts, question, index)
 
 
 async def _with_ray(
@@ -170,8 +191,8 @@ async def _given(machine: _Machine, choice: Choice, maker: RuntimeMaker) -> _Mac
     if choice.made_of is not None:
         try:
             await maker.make(machine.connection, machine.facts, choice)
-        except MachineError as error:
-            maker.report(machine.host, f"failed: {error.what}")
+        except MachineError:
+            maker.report(machine.host, "failed")
             raise
     return await _in(machine, choice.executable)
 
@@ -194,7 +215,8 @@ async def _start_missing(
 ) -> BroughtUp:
     settings = [machine.requested.settings for machine in machines]
     facts = [machine.facts for machine in machines]
-    head = choose_head(settings, request.head_host)
+    whole = choose_head([machine.settings for machine in request.machines], request.head_host)
+    head = next(position for position, machine in enumerate(machines) if machine.index == whole)
     library, _ = our_library()
     running = known is not None and known.status == "up" and facts[head].guard is not None
     if known is not None and running and known.library != library:
@@ -219,26 +241,33 @@ async def _start_missing(
         library=library,
         dependencies=dependencies.folder,
         gcs_address=known.gcs_address if known is not None and running else None,
+        indices=[machine.index for machine in machines],
     )
-    state = _state(request, plan, machines, library)
+    places = {machine.index: machine for machine in machines}
+    state = _state(request, plan, places, library)
     if known is not None and running:
-        state = replace(known, machines=state.machines)
-    else:
-        state.save()
+        # A node that is out of reach now may still have to be stopped one day.
+        others = tuple(node for node in known.machines if node.index not in places)
+        state = replace(known, machines=(*state.machines, *others))
+    # Before anything starts: whoever is killed now leaves word of what to look for.
+    state = _with_missing(state, request)
+    state.save()
     starts = {
-        node.index: _start(machines[node.index], node, state, report)
+        node.index: _start(places[node.index], node, state, report)
         for node in plan.nodes
-        if machines[node.index] in missing
+        if places[node.index] in missing
     }
     try:
         if running:
             await on_all(starts.values())
         else:
             bringing = _bring_dependencies(machines[head], dependencies)
-            await led(starts.pop(head), [*starts.values(), bringing])
+            await led(starts.pop(whole), [*starts.values(), bringing])
     except BaseException:
         await on_all(_clear(machine, state, report) for machine in missing)
-        if not running:
+        if known is not None and running:
+            known.save()
+        else:
             state.forget()
         raise
     state = replace(state, status="up")
@@ -248,11 +277,12 @@ async def _start_missing(
 
 def _check_unchanged(known: ClusterState, machines: Sequence[_Machine]) -> None:
     """Raise ClusterError where a machine runs with another Python or other GPUs than the configuration wants now."""
-    nodes = sorted(known.machines, key=lambda node: node.index)
+    nodes = {node.index: node for node in known.machines}
     changed = [
-        node.host
-        for node, machine in zip(nodes, machines, strict=True)
-        if (node.python_path, node.gpus)
+        machine.host
+        for machine in machines
+        if (node := nodes.get(machine.index)) is not None
+        and (node.python_path, node.gpus)
         != (machine.requested.settings.python_path, offered_gpus(machine.requested.settings, machine.facts))
     ]
     if changed:
@@ -269,8 +299,8 @@ async def _start(machine: _Machine, node: NodePlan, state: ClusterState, report:
             await install(machine.connection, node.python, name, io.BytesIO(archive))
         started = time.monotonic()
         await start_node(machine.connection, node, f"{machine.facts.home}/.ray-nni/lib/{name}", state.token)
-    except MachineError as error:
-        report(machine.host, f"failed: {error.what}")
+    except MachineError:
+        report(machine.host, "failed")
         raise
     role = "head" if node.address == state.gcs_address.rpartition(":")[0] else "worker"
     report(machine.host, f"{role} up at {node.address} after {time.monotonic() - started:.1f} s")
@@ -290,7 +320,15 @@ async def _clear(machine: _Machine, state: ClusterState, report: Report) -> None
             await stop_machine(machine.connection, node, report)
 
 
-def _state(request: ClusterRequest, plan: ClusterPlan, machines: Sequence[_Machine], library: str) -> ClusterState:
+def _with_missing(state: ClusterState, request: ClusterRequest) -> ClusterState:
+    there = {node.index for node in state.machines}
+    identities = [(index, *machine.identity) for index, machine in enumerate(request.machines) if index not in there]
+    return replace(
+        state, missing=tuple(MissingMachine(host, port, user, index) for index, host, port, user in identities)
+    )
+
+
+def _state(request: ClusterRequest, plan: ClusterPlan, machines: Mapping[int, _Machine], library: str) -> ClusterState:
     nodes = []
     for node in plan.nodes:
         host, port, user = machines[node.index].requested.identity
@@ -317,7 +355,7 @@ def _state(request: ClusterRequest, plan: ClusterPlan, machines: Sequence[_Machi
         created=time.time(),
         token=secrets.token_hex(32),
         library=library,
-        ray_version=machines[0].facts.distributions["ray"],
+        ray_version=machines[plan.nodes[0].index].facts.distributions["ray"],
         gcs_address=plan.gcs_address,
         dashboard_port=plan.dashboard_port,
         machines=tuple(nodes),

@@ -180,19 +180,22 @@ def plan_cluster(
     library: str,
     dependencies: str | None,
     gcs_address: str | None = None,
+    indices: Sequence[int] | None = None,
 ) -> ClusterPlan:
     """Plan a cluster of machines that `check_machines` found nothing wrong with.
 
     `library` is the name of the folder under ~/.ray-nni/lib/ that holds this package on every machine,
     `dependencies` that of what the head needs besides, if anything. `gcs_address` is that of a head that runs already.
+    `indices` are the machines' places in the configuration, where some of it are left out.
     """
+    places = range(len(machines)) if indices is None else indices
     gcs_address = gcs_address or f"{node_address(machines[head].host, facts[head])}:{facts[head].free_ports[0]}"
     dashboard_port = facts[head].free_ports[1]
     order = [head, *(index for index in range(len(machines)) if index != head)]
     nodes = tuple(
         _plan_node(
             name,
-            index,
+            places[index],
             machines[index],
             facts[index],
             gcs_address=gcs_address,

@@ -52,9 +52,10 @@ class ClusterRequest:
     bootstrap: str = "auto"
 
     def matches(self, state: ClusterState) -> bool:
-        """Tell whether a cluster consists of just these machines, in this order."""
-        running = sorted(state.machines, key=lambda machine: machine.index)
-        return [(node.host, node.port, node.user) for node in running] == [m.identity for m in self.machines]
+        """Tell whether a cluster consists of just these machines, in this order; it may miss some of them so far."""
+        wanted = {node.index: (node.host, node.port, node.user) for node in state.machines}
+        wanted |= {missing.index: (missing.host, missing.port, missing.user) for missing in state.missing}
+        return wanted == {index: machine.identity for index, machine in enumerate(self.machines)}
 
     def machine(self, host: str, port: int | None, user: str | None) -> RequestedMachine | None:
         """Return the machine with this identity."""

@@ -34,6 +34,16 @@ class MachineState:
 
 
 @dataclass(frozen=True)
+class MissingMachine:
+    """A machine that the cluster goes without so far, since it failed when the cluster was brought up."""
+
+    host: str
+    port: int | None
+    user: str | None
+    index: int
+
+
+@dataclass(frozen=True)
 class ForwardState:
     """The background process that keeps the dashboard within reach, and its port on the client's loopback."""
 
@@ -66,6 +76,7 @@ class ClusterState:
     dashboard_port: int
     machines: tuple[MachineState, ...]
     forward: ForwardState | None = None
+    missing: tuple[MissingMachine, ...] = ()
 
     @property
     def head(self) -> MachineState:
@@ -129,4 +140,5 @@ def _read(file: Path) -> ClusterState:
 def _parse(known: dict[str, Any]) -> ClusterState:
     machines = tuple(MachineState(**{**machine, "gpus": tuple(machine["gpus"])}) for machine in known["machines"])
     forward = ForwardState(**known["forward"]) if known["forward"] else None
-    return ClusterState(**{**known, "machines": machines, "forward": forward})
+    missing = tuple(MissingMachine(**machine) for machine in known.get("missing", ()))
+    return ClusterState(**{**known, "machines": machines, "forward": forward, "missing": missing})

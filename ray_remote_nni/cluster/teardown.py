@@ -37,7 +37,7 @@ async def take_down(
     if state.forward is not None:
         stop_forward(state)
     try:
-        await on_all(_connect_and_stop(node, connect, report) for node in state.machines)
+        await on_all(_connect_and_stop(node, connect, report, force) for node in state.machines)
     except ClusterError:
         if not force:
             raise
@@ -48,6 +48,7 @@ async def _connect_and_stop(
     node: MachineState,
     connect: Callable[[MachineState], Awaitable[Transport]],
     report: Callable[[str, str], None],
+    force: bool,
 ) -> None:
     try:
         connection = await connect(node)
@@ -56,7 +57,8 @@ async def _connect_and_stop(
         finally:
             await connection.close()
     except MachineError as error:
-        report(node.host, error.what)
+        # Without `force` the cause comes with the error, at the end.
+        report(node.host, error.what if force else "failed")
         raise
 
 

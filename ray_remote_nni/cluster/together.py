@@ -49,6 +49,14 @@ async def led(leader: Awaitable[None], followers: Iterable[Awaitable[None]]) -> 
     await on_all(task for task in tasks if not task.cancelled())
 
 
-def failure(errors: Sequence[MachineError]) -> ClusterError:
+class MachinesFailed(ClusterError):
+    """Some machines failed; `errors` has an error of each."""
+
+    def __init__(self, errors: Sequence[MachineError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in errors))
+
+
+def failure(errors: Sequence[MachineError]) -> MachinesFailed:
     """Return the error that tells of all of these, a line each."""
-    return ClusterError("\n".join(str(error) for error in errors))
+    return MachinesFailed(errors)

@@ -78,7 +78,8 @@ async def _cluster(state: ClusterState, running: Counter[str], ask: Callable[[st
         "machines": [
             {"host": machine.host, "status": status, "runningTrials": running[f"{state.name} {machine.host}"]}
             for machine, status in zip(state.machines, statuses, strict=True)
-        ],
+        ]
+        + [{"host": machine.host, "status": "missing", "runningTrials": 0} for machine in state.missing],
     }
 
 

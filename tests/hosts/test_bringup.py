@@ -67,6 +67,22 @@ def test_an_unknown_host_key_is_refused_until_it_is_accepted(client: Client, ent
     client.run("down")
 
 
+def test_a_partial_cluster_goes_without_a_machine_that_fails_until_that_is_mended(
+    client: Client, machines: list[m.TestMachine], entries: list[dict[str, object]]
+) -> None:
+    broken = {**entries[2], "pythonPath": "/nowhere/bin"}
+    config = client.write_experiment([entries[0], broken], TRIAL, maxTrialNumber=2)
+    said = client.run("up", config, "--allow-partial").stderr
+    assert f"It goes without {machines[2].address}" in said
+    assert "neither python3 nor python" in said
+    assert client.json("run", config)["trials"] == {"SUCCEEDED": 2}
+
+    config.write_text(config.read_text().replace("/nowhere/bin", str(entries[2]["pythonPath"])))
+    client.run("up", config)
+    assert [machine["status"] for machine in client.json("status")["clusters"][0]["machines"]] == ["up", "up"]
+    client.run("down")
+
+
 def test_a_cluster_of_somebody_else_on_the_same_machine_survives(
     client: Client, machines: list[m.TestMachine], entries: list[dict[str, object]], trial_pythons: list[Path]
 ) -> None:
