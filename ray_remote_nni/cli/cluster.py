@@ -74,7 +74,10 @@ def down(
     access = access_cluster(state, ask_secret)
     stopped = asyncio.run(end_cluster(access, machine_rows(), force=force))
     for entry in stopped:
-        say(f"Experiment {entry.experiment_id} was running; it is stopped. Go on: ray-nni resume {entry.experiment_id}")
+        say(
+            f"Experiment {entry.experiment_id} was running; it is stopped. To go on: ray-nni up {entry.config}, then "
+            f"ray-nni resume {entry.experiment_id}"
+        )
     say(f"Cluster {state.name} is down.")
 
 
