@@ -33,10 +33,8 @@ _NNI_TUNERS = (
     "NetworkMorphism",
 )
 
-_NNI_ASSESSORS = ("Medianstop", "Curvefitting")
-
 # Says what is accepted, and turns the value found into the one to use; None means refused.
-_Rule = tuple[str, Callable[[Any], Any]]
+Rule = tuple[str, Callable[[Any], Any]]
 
 
 def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tuple[AlgorithmConfig, list[Problem]]:
@@ -47,35 +45,23 @@ def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tupl
         return tuner, [source.problem(path, message, f"Use a built-in tuner: {key}: {listed(SUPPORTED_TUNERS)}")]
     if tuner.name is None:
         return tuner, [source.problem(path, "it names no algorithm", f"Add its name, such as {key}: TPE")]
-    name = _spelled(tuner.name, SUPPORTED_TUNERS)
+    name = spelled(tuner.name, SUPPORTED_TUNERS)
     problems = [] if name else [_unsupported(source, tuner.name, (*path, "name"))]
     if name is None and nearest(tuner.name, _NNI_TUNERS) not in SUPPORTED_TUNERS:
         return tuner, problems
-    checker = _ArgumentChecker(source)
+    checker = ArgumentChecker(source, "TPE")
     arguments = checker.tpe_arguments((*path, "classArgs"))
     return tuner.model_copy(update={"name": name, "class_args": arguments}), problems + checker.problems
 
 
-def check_assessor(source: Source, assessor: AlgorithmConfig, path: FieldPath) -> list[Problem]:
-    """What is wrong with an assessor's name."""
-    if assessor.class_name is not None:
-        return []
-    if assessor.name is None:
-        return [source.problem(path, "it names no algorithm", "Add its name, such as name: Medianstop")]
-    if _spelled(assessor.name, _NNI_ASSESSORS) is not None:
-        return []
-    message = f"there is no assessor {assessor.name!r}; NNI has {listed(_NNI_ASSESSORS)}"
-    close = nearest(assessor.name, _NNI_ASSESSORS)
-    return [source.problem((*path, "name"), message, f"Write {close}" if close else None)]
-
-
-def _spelled(name: str, names: tuple[str, ...]) -> str | None:
+def spelled(name: str, names: tuple[str, ...]) -> str | None:
+    """The one of `names` that is meant, whatever its case and underscores."""
     return next((candidate for candidate in names if fold(candidate) == fold(name)), None)
 
 
 def _unsupported(source: Source, name: str, path: FieldPath) -> Problem:
     supported = listed(SUPPORTED_TUNERS)
-    known = _spelled(name, _NNI_TUNERS)
+    known = spelled(name, _NNI_TUNERS)
     if known is not None:
         return source.problem(path, f"NNI's tuner {known} is not supported yet; supported: {supported}", "Write TPE")
     close = nearest(name, SUPPORTED_TUNERS)
@@ -83,21 +69,30 @@ def _unsupported(source: Source, name: str, path: FieldPath) -> Problem:
     return source.problem(path, f"there is no tuner {name!r}; supported: {supported}", remedy)
 
 
-class _ArgumentChecker:
-    def __init__(self, source: Source) -> None:
+class ArgumentChecker:
+    """Checks the arguments of the algorithm `owner`; `problems` grows with what is wrong with them."""
+
+    def __init__(self, source: Source, owner: str) -> None:
         self.problems: list[Problem] = []
         self._source = source
+        self._owner = owner
+
+    def plain_arguments(self, path: FieldPath, rules: dict[str, Rule | None]) -> dict[str, Any]:
+        """The arguments at a path, if there are any, checked."""
+        node = self._source.find(path)
+        return {} if node is None or is_null(node) else self._arguments(node, path, rules)
 
     def tpe_arguments(self, path: FieldPath) -> dict[str, Any]:
+        """TPE's arguments at a path, if there are any, checked."""
         node = self._source.find(path)
         if node is None or is_null(node):
             return {}
-        rules: dict[str, _Rule | None] = {
-            "optimize_mode": _words("minimize", "maximize"),
-            "seed": _at_least(0, whole_number, "a whole number of at least 0"),
+        rules: dict[str, Rule | None] = {
+            "optimize_mode": words("minimize", "maximize"),
+            "seed": at_least(0, whole_number, "a whole number of at least 0"),
             "tpe_args": None,
             "parallel_optimize": ("true or false", lambda value: str(value) if isinstance(value, bool) else None),
-            "constant_liar_type": _words("min", "max", "mean"),
+            "constant_liar_type": words("min", "max", "mean"),
         }
         arguments = self._arguments(node, path, rules)
         if isinstance(node, LocatedDict) and (tpe_args := node.given("tpe_args")) is not None:
@@ -119,7 +114,7 @@ class _ArgumentChecker:
             self.problems.append(problem)
         return arguments
 
-    def _arguments(self, node: Node, path: FieldPath, rules: dict[str, _Rule | None]) -> dict[str, Any]:
+    def _arguments(self, node: Node, path: FieldPath, rules: dict[str, Rule | None]) -> dict[str, Any]:
         """Checked arguments. Their names are those of a Python function: NNI takes no other spelling."""
         if not isinstance(node, LocatedDict):
             message = f"found {describe(node)}; accepted: a mapping"
@@ -131,7 +126,7 @@ class _ArgumentChecker:
             if entry.key not in rules:
                 close = nearest(entry.key, rules)
                 remedy = f"Write {close}" if close else f"Remove it; accepted here: {', '.join(rules)}"
-                message = "TPE has no such argument"
+                message = f"{self._owner} has no such argument"
                 self.problems.append(self._source.problem(here, message, remedy, mark=entry.mark))
                 continue
             rule = rules[entry.key]
@@ -147,13 +142,16 @@ class _ArgumentChecker:
         return arguments
 
 
-def _words(*words: str) -> _Rule:
-    return listed(words), lambda value: _spelled(value, words) if isinstance(value, str) else None
+def words(*words: str) -> Rule:
+    """One of these words."""
+    return listed(words), lambda value: spelled(value, words) if isinstance(value, str) else None
 
 
-def _at_least(
+def at_least(
     minimum: float, convert: Callable[[Any], float | int | None], accepted: str, exclusive: bool = False
-) -> _Rule:
+) -> Rule:
+    """A number that `convert` accepts and that is at least, or, `exclusive`, above `minimum`."""
+
     def check(value: Any) -> float | int | None:
         result = convert(value)
         if result is None or result < minimum or (exclusive and result == minimum):
@@ -164,14 +162,14 @@ def _at_least(
 
 
 def _liar(value: Any) -> str | None:
-    return "none" if value is None else _spelled(str(value), ("best", "worst", "mean", "none"))
+    return "none" if value is None else spelled(str(value), ("best", "worst", "mean", "none"))
 
 
-_TPE_ARGS: dict[str, _Rule | None] = {
+_TPE_ARGS: dict[str, Rule | None] = {
     "constant_liar_type": ("best, worst, mean or null", _liar),
-    "n_startup_jobs": _at_least(0, whole_number, "a whole number of at least 0"),
-    "n_ei_candidates": _at_least(1, whole_number, "a whole number of at least 1"),
-    "linear_forgetting": _at_least(1, whole_number, "a whole number of at least 1"),
-    "prior_weight": _at_least(0, number, "a number of at least 0"),
-    "gamma": _at_least(0, number, "a number above 0", exclusive=True),
+    "n_startup_jobs": at_least(0, whole_number, "a whole number of at least 0"),
+    "n_ei_candidates": at_least(1, whole_number, "a whole number of at least 1"),
+    "linear_forgetting": at_least(1, whole_number, "a whole number of at least 1"),
+    "prior_weight": at_least(0, number, "a number of at least 0"),
+    "gamma": at_least(0, number, "a number above 0", exclusive=True),
 }

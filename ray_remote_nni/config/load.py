@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ray_remote_nni.config.algorithms import check_assessor, check_tuner
+from ray_remote_nni.config.algorithms import check_tuner
+from ray_remote_nni.config.assessors import check_assessor
 from ray_remote_nni.config.build import Builder
 from ray_remote_nni.config.environment import substitute
 from ray_remote_nni.config.files import check_files
@@ -105,7 +106,8 @@ def _build(source: Source, base: Path) -> tuple[ExperimentConfig | None, list[Pr
                 ready[name], more = check_tuner(source, algorithm, (name,))
                 problems += more
             elif algorithm is not None:
-                problems += check_assessor(source, algorithm, (name,))
+                ready[name], more = check_assessor(source, algorithm, (name,))
+                problems += more
     experiment = builder.build(ExperimentConfig, source.root, (), ready)
     problems += check_files(source, base) + check_service(source) + unused_warnings(source)
     return None if experiment is None else _settled(experiment, source), builder.problems + problems

@@ -23,7 +23,6 @@ class Unused:
 
 # Not acted on yet: delete a line when its field gets its effect.
 _NOT_YET = (
-    Unused(("assessor",), "assessors do not act yet: no trial is stopped early"),
     Unused(("tunerGpuIndices",), "the tuner uses no GPU"),
     Unused(("logLevel",), "it does not change the amount of log output yet", ("info",)),
     Unused(("debug",), "it does not change the amount of log output yet", (False,)),

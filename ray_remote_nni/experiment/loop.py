@@ -8,24 +8,26 @@ import secrets
 import string
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
+from ray_remote_nni.assessor import create_assessor
+from ray_remote_nni.experiment.assessing import Assessing, BuiltIn
 from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost
 from ray_remote_nni.experiment.outcome import judge
 from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.places import TrialPlaces
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.experiment.suggestions import Suggestions
-from ray_remote_nni.records.model import ExperimentStatus, TrialRecord
+from ray_remote_nni.records.model import ExperimentStatus, TrialRecord, TrialStatus
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.inbox import Inbox, inbox_name
-from ray_remote_nni.trial.spec import Ended, TrialSpec
+from ray_remote_nni.trial.spec import Ended, Reported, TrialSpec
 from ray_remote_nni.trial.task import on_node, warm_up
 
 _LOG = logging.getLogger(__name__)
@@ -46,6 +48,18 @@ class Waiting:
     parameters: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What becomes of a trial that we end ourselves."""
+
+    status: TrialStatus
+    outcome: str
+    error: str
+
+
+_KILLED = Ending("USER_CANCELED", "killed", "killed by the user")
+
+
 class ExperimentLoop:
     """Runs an experiment whose records exist; trials in them that have not ended are run first."""
 
@@ -63,7 +77,8 @@ class ExperimentLoop:
         self._sequence = len(trials)
         self._retries: dict[str, int] = {}
         self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
-        self._killed: set[str] = set()
+        self._endings: dict[str, Ending] = {}
+        self._assessing = self._make_assessing(trials)
         self._exhausted = False
         self._stopping = False
         self._places = TrialPlaces(spec, lambda text: store.add_notice("warning", text))
@@ -81,12 +96,32 @@ class ExperimentLoop:
     async def run(self) -> ExperimentStatus:
         """Run to the end; return DONE, or STOPPED where somebody asked for that."""
         self._warm_up()
-        collecting = asyncio.ensure_future(self._collect())
+        self._background = [asyncio.ensure_future(self._collect())]
+        if self._assessing is not None:
+            self._background.append(asyncio.ensure_future(self._assessing.run()))
         try:
             return await self._run()
         finally:
-            collecting.cancel()
+            for task in self._background:
+                task.cancel()
             self._places.close()
+
+    def _make_assessing(self, trials: list[TrialRecord]) -> Assessing | None:
+        if self._spec.assessor is None:
+            return None
+        judge = BuiltIn(create_assessor(self._spec.assessor["name"], self._spec.assessor["class_args"]))
+        judge.learn(trials)
+        return Assessing(judge, self._stop_early)
+
+    def _stop_early(self, trial_id: str) -> None:
+        """End a trial that the assessor found bad, unless it has ended meanwhile."""
+        if trial_id in self._running and trial_id not in self._endings:
+            attempt, _ = self._running[trial_id]
+            assert self._spec.assessor is not None
+            count = sum(metric.kind == "PERIODICAL" for metric in attempt.metrics)
+            why = f"stopped by the assessor {self._spec.assessor['name']} after {count} intermediate results"
+            self._endings[trial_id] = Ending("EARLY_STOPPED", "assessed", why)
+            attempt.cancel()
 
     def _warm_up(self) -> None:
         """Start the workers of the first trials, and bring the code, while the tuner's actor starts."""
@@ -111,6 +146,9 @@ class ExperimentLoop:
                 if task.done():
                     del self._running[trial_id]
                     task.result()
+            for task in self._background:
+                if task.done():
+                    task.result()
         return "STOPPED" if self._stopping else "DONE"
 
     async def _collect(self) -> None:
@@ -127,6 +165,8 @@ class ExperimentLoop:
                 attempt, _ = self._running.get(post.trial_id, (None, None))
                 if attempt is not None and attempt.trial.attempt == post.attempt:
                     attempt.take(post.start, post.events, self._store)
+                    if self._assessing is not None:
+                        self._assessing.take(post.trial_id, attempt.metrics)
 
     def stop(self) -> None:
         """End all running trials, and start no more. They run again when the experiment is resumed."""
@@ -139,10 +179,29 @@ class ExperimentLoop:
             _LOG.info("request: %s %s", request.kind, request.trial_id or "")
             if request.kind == "stop":
                 self.stop()
-            elif request.trial_id in self._running:
-                self._killed.add(request.trial_id)
-                self._running[request.trial_id][0].cancel()
+            elif request.trial_id is not None:
+                self._kill(request.trial_id)
             self._store.finish_request(request.id)
+
+    def _kill(self, trial_id: str) -> None:
+        waiting = next((trial for trial in self._waiting if trial.trial_id == trial_id), None)
+        if waiting is not None:
+            self._waiting.remove(waiting)
+            self._end_ourselves(trial_id, waiting.attempt, _KILLED)
+        elif trial_id in self._running:
+            self._endings[trial_id] = _KILLED
+            self._running[trial_id][0].cancel()
+
+    def _end_ourselves(self, trial_id: str, attempt: int, ending: Ending, metrics: Sequence[Reported] = ()) -> None:
+        """Record and tell the end of a trial that we ended, or never started."""
+        self._store.finish(trial_id, attempt, ending.status, outcome=ending.outcome, error=ending.error)
+        self._tell(trial_id, None, metrics, succeeded=False)
+
+    def _tell(self, trial_id: str, value: float | None, metrics: Sequence[Reported], *, succeeded: bool) -> None:
+        """Tell tuner and assessor of an end that is recorded."""
+        self._suggestions.ended(trial_id, value)
+        if self._assessing is not None:
+            self._assessing.ended(trial_id, metrics, succeeded=succeeded)
 
     async def _start_trials(self) -> bool:
         """Start what may run now; return False where a trial waits for a place."""
@@ -222,16 +281,13 @@ class ExperimentLoop:
         match end:
             case Ended():
                 self._finish(attempt, end)
-            case Cancelled() if trial.trial_id in self._killed:
-                self._store.finish(
-                    trial.trial_id, trial.attempt, "USER_CANCELED", outcome="killed", error="killed by the user"
-                )
-                self._suggestions.ended(trial.trial_id, None)
+            case Cancelled() if trial.trial_id in self._endings:
+                self._end_ourselves(trial.trial_id, trial.attempt, self._endings.pop(trial.trial_id), attempt.metrics)
             case Cancelled():
                 self._store.requeue_trial(trial.trial_id, "stopped", "the experiment was stopped")
             case Lost():
                 self._places.failed(place)
-                self._retry(trial, end)
+                self._retry(attempt, end)
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
         trial, started = attempt.trial, attempt.started
@@ -253,18 +309,21 @@ class ExperimentLoop:
             error=outcome.error,
             notices=[("warning", outcome.warning)] if outcome.warning else (),
         )
-        self._suggestions.ended(trial.trial_id, outcome.value)
+        self._tell(trial.trial_id, outcome.value, attempt.metrics, succeeded=outcome.status == "SUCCEEDED")
 
-    def _retry(self, trial: TrialSpec, lost: Lost) -> None:
+    def _retry(self, attempt: Attempt, lost: Lost) -> None:
         """Run a trial again whose machine was lost, with the same parameters, unless that happened too often."""
+        trial = attempt.trial
         where = lost.machine or "its machine"
         _LOG.warning("trial %s was lost with %s: %s", trial.trial_id, where, lost.error)
         retries = self._retries.get(trial.trial_id, 0)
         if retries >= self._spec.max_trial_retries:
             error = f"lost {retries + 1} times, the last time with {where}: {lost.error}"
             self._store.finish(trial.trial_id, trial.attempt, "FAILED", outcome="lost", error=error)
-            self._suggestions.ended(trial.trial_id, None)
+            self._tell(trial.trial_id, None, attempt.metrics, succeeded=False)
             return
+        if self._assessing is not None:
+            self._assessing.forget(trial.trial_id)
         self._retries[trial.trial_id] = retries + 1
         number = self._store.requeue_trial(trial.trial_id, "lost", f"lost with {where}: {lost.error}")
         self._store.add_notice("warning", f"lost with {where} ({lost.error}); it runs again", trial.trial_id)

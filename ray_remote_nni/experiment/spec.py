@@ -58,6 +58,8 @@ class ExperimentSpec:
     trial_environment: Mapping[str, str]
     base_environment: Mapping[str, str] | None
     machines: tuple[MachineSpec, ...] = ()
+    #: {"name", "class_args"} of a built-in assessor.
+    assessor: Mapping[str, Any] | None = None
 
     @property
     def pinned(self) -> bool:

@@ -56,6 +56,9 @@ def make_spec(loaded: LoadedConfig, experiment_id: str, code: str, state: Cluste
         # On the caller's own machine trials have the caller's environment, not that of whoever started the cluster.
         base_environment=dict(os.environ) if local else None,
         machines=machine_specs(config, state),
+        assessor=None
+        if config.assessor is None
+        else {"name": config.assessor.name, "class_args": config.assessor.class_args},
     )
 
 

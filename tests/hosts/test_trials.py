@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -245,3 +246,29 @@ def test_results_are_here_after_down(client: Client, experiment: Any) -> None:
     finally:
         shutil.rmtree(client.home / ".ray-nni/clusters")
         shutil.move(aside, client.home / ".ray-nni/clusters")
+
+
+def test_a_bad_trial_is_stopped_early_with_all_that_it_started(
+    client: Client, experiment: Any, machines: list[m.TestMachine]
+) -> None:
+    script = """
+        import subprocess, time, nni
+        nni.get_next_parameter()
+        good = nni.get_sequence_id() == 0
+        for step in range(3):
+            nni.report_intermediate_result({"default": 9 if good else 1})
+        if not good:
+            subprocess.run(["sleep", "4242"])
+        nni.report_final_result(9)
+    """
+    assessor = {"name": "Medianstop", "classArgs": {"optimize_mode": "maximize", "start_step": 2}}
+    client.json("run", experiment(script, assessor=assessor, maxTrialNumber=2, trialConcurrency=1))
+
+    first, second = client.trials()
+    assert (first["status"], second["status"]) == ("SUCCEEDED", "EARLY_STOPPED")
+    assert second["value"] is None
+    assert second["intermediate"] == [{"default": 1}] * 3
+    assert "Medianstop" in second["error"]
+    took = datetime.fromisoformat(second["endTime"]) - datetime.fromisoformat(second["startTime"])
+    assert took.total_seconds() < 2
+    until(lambda: not any("sleep 4242" in str(process) for machine in machines for process in machine.processes()))

@@ -25,9 +25,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "config": ({"errors"}, {"pydantic", "yaml"}),
     "records": ({"errors"}, set()),
     "tuner": ({"errors"}, {"hyperopt", "numpy", "scipy"}),
+    "assessor": ({"errors"}, {"numpy", "scipy"}),
     "trial": ({"guard"}, set()),
     "cluster": ({"errors", "paths", "guard", "config"}, {"asyncssh", "packaging", "pydantic"}),
-    "experiment": ({"errors", "paths", "config", "records", "tuner", "trial", "cluster"}, {"ray", "yaml", "pathspec"}),
+    "experiment": (
+        {"errors", "paths", "config", "records", "tuner", "assessor", "trial", "cluster"},
+        {"ray", "yaml", "pathspec"},
+    ),
     "views": ({"records"}, {"rich"}),
     "cli": ({"errors", "config", "cluster", "experiment", "records", "views"}, {"rich", "typer"}),
 }

@@ -11,7 +11,6 @@ from ray_remote_nni.config import ConfigInvalid
 @pytest.mark.parametrize(
     ("lines", "field"),
     [
-        ("assessor: {name: Medianstop}", "assessor"),
         ("tunerGpuIndices: 0", "tunerGpuIndices"),
         ("nniManagerIp: 192.0.2.1", "nniManagerIp"),
         ("sharedStorage: {storageType: NFS}", "sharedStorage"),

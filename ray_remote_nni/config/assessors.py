@@ -1,0 +1,55 @@
+"""Assessors: which there are, and what `classArgs` they take."""
+
+from __future__ import annotations
+
+from ray_remote_nni.config.algorithms import ArgumentChecker, Rule, at_least, spelled, words
+from ray_remote_nni.config.located import LocatedScalar, Source
+from ray_remote_nni.config.models import AlgorithmConfig
+from ray_remote_nni.config.names import FieldPath, listed, nearest
+from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.values import number, whole_number
+
+_WHOLE = "a whole number of at least"
+_START_STEP = at_least(0, whole_number, f"{_WHOLE} 0")
+_RULES: dict[str, dict[str, Rule | None]] = {
+    "Medianstop": {"optimize_mode": words("maximize", "minimize"), "start_step": _START_STEP},
+    "Curvefitting": {
+        "epoch_num": at_least(1, whole_number, f"{_WHOLE} 1"),
+        "start_step": _START_STEP,
+        "threshold": at_least(0, number, "a number of at least 0"),
+        "gap": at_least(1, whole_number, f"{_WHOLE} 1"),
+        "optimize_mode": words("maximize"),
+    },
+}
+
+
+def check_assessor(source: Source, assessor: AlgorithmConfig, path: FieldPath) -> tuple[AlgorithmConfig, list[Problem]]:
+    """The assessor with its name as we spell it and its arguments checked, and what is wrong with it."""
+    if assessor.class_name is not None or assessor.code_directory is not None:
+        message = "an assessor of one's own (className, codeDirectory) is not supported yet"
+        return assessor, [source.problem(path, message, f"Use a built-in assessor: name: {listed(tuple(_RULES))}")]
+    if assessor.name is None:
+        return assessor, [source.problem(path, "it names no algorithm", "Add its name, such as name: Medianstop")]
+    name = spelled(assessor.name, tuple(_RULES))
+    if name is None:
+        message = f"there is no assessor {assessor.name!r}; NNI has {listed(tuple(_RULES))}"
+        close = nearest(assessor.name, _RULES)
+        return assessor, [source.problem((*path, "name"), message, f"Write {close}" if close else None)]
+    checker = ArgumentChecker(source, name)
+    arguments = checker.plain_arguments((*path, "classArgs"), _RULES[name])
+    problems = checker.problems
+    if name == "Medianstop" and (mode := _tuners_mode(source)) is not None:
+        used = arguments.get("optimize_mode", "maximize")
+        if used != mode:
+            message = f"Medianstop has optimize_mode {used}, and the tuner {mode}: the best trials will be stopped"
+            problems.append(
+                source.problem(path, message, f"Add optimize_mode: {mode} to its classArgs", level="warning")
+            )
+    return assessor.model_copy(update={"name": name, "class_args": arguments}), problems
+
+
+def _tuners_mode(source: Source) -> str | None:
+    """What the tuner is told to do, None where it is told nothing, and may be either."""
+    node = source.find(("tuner", "classArgs", "optimize_mode"))
+    mode = node.value if isinstance(node, LocatedScalar) else None
+    return mode if mode in ("maximize", "minimize") else None
