@@ -1,0 +1,1 @@
+"""What assessors save of the training, and what that costs of the best value."""
