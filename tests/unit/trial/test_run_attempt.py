@@ -25,6 +25,7 @@ from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, Tria
 from ray_remote_nni.trial.workspace import Workspace, experiment_directory
 
 _NUMBERS = itertools.count()
+PROJECT = Path(__file__).parents[3]
 LIBRARY = str(Path(ray_remote_nni.__file__).parents[1])
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from ray_remote_nni.guard.start import main; main()"
 
@@ -306,3 +307,18 @@ def test_a_program_whose_long_name_ends_within_a_character_is_ended_too(trial: A
     until(lambda: subprocess.run(find, capture_output=True).returncode == 0)
     attempt.close()
     until(lambda: subprocess.run(find, capture_output=True).returncode != 0, timeout_s=6)
+
+
+@pytest.mark.parametrize(("x", "values"), [(5, [7, 6, 5, 4]), (1e-05, [11.9999, 10.9999, 9.99994, 8.99994])])
+def test_the_example_in_bash_reads_its_parameters_and_reports_its_metrics(
+    x: float, values: list[float], trial: ATrial
+) -> None:
+    script = PROJECT / "configs" / "bash" / "trial.sh"
+    (trial.code / script.name).write_text(script.read_text())
+    events = trial.run(f"bash {script.name}", parameters={"x": x, "unit": "metres"})
+    metrics = [event for event in events if isinstance(event, Reported)]
+    assert [(metric.kind, metric.value) for metric in metrics] == [
+        *(("PERIODICAL", value) for value in values[:3]),
+        ("FINAL", values[3]),
+    ]
+    assert end_of(events).exit_code == 0
