@@ -10,6 +10,7 @@ import typer
 
 from ray_remote_nni.cli.output import ERR, OUT, ask_secret, machine_rows, print_json, say, warn
 from ray_remote_nni.cluster.bringup import bring_up, find_cluster
+from ray_remote_nni.cluster.lost import stop_lost
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.cluster.state import ClusterState, load_state
 from ray_remote_nni.config import load_config
@@ -67,10 +68,21 @@ def up(
 
 def down(
     config: ConfigArgument = None,
-    force: Annotated[bool, typer.Option("--force", help="Forget machines that cannot be reached.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Forget machines that cannot be reached; with CONFIG, find what a lost state file named."
+        ),
+    ] = False,
 ) -> None:
     """Bring the results here, then stop the cluster and nothing else."""
-    state = _cluster_of(config)
+    try:
+        state = _cluster_of(config)
+    except NotFound:
+        if not force or config is None or not config.exists():
+            raise
+        _down_without_state(config)
+        return
     access = access_cluster(state, ask_secret)
     stopped = asyncio.run(end_cluster(access, machine_rows(), force=force))
     for entry in stopped:
@@ -79,6 +91,15 @@ def down(
             f"ray-nni resume {entry.experiment_id}"
         )
     say(f"Cluster {state.name} is down.")
+
+
+def _down_without_state(config: Path) -> None:
+    loaded = load_config(config)
+    request = request_cluster(loaded.path, loaded.experiment, ask=ask_secret)
+    found = asyncio.run(stop_lost(request, machine_rows()))
+    if not found:
+        raise NotFound(f"Nothing that was started from here for {config} runs on its machines.")
+    say(f"Stopped what was left of a cluster of {config}: {found} node{'s' if found > 1 else ''}.")
 
 
 def _cluster_of(config: Path | None) -> ClusterState:
@@ -91,7 +112,9 @@ def _cluster_of(config: Path | None) -> ClusterState:
     loaded = load_config(config)
     state = find_cluster(request_cluster(loaded.path, loaded.experiment))
     if state is None:
-        raise NotFound(f"No cluster of the machines of {config} is up.")
+        raise NotFound(
+            f"No cluster of the machines of {config} is up. Is its state file lost? ray-nni down {config} --force"
+        )
     return state
 
 

@@ -17,6 +17,7 @@ from ray_remote_nni.cluster.distributions import available_here
 from ray_remote_nni.cluster.facts import MachineFacts, Question, read_facts
 from ray_remote_nni.cluster.forward import PREFERRED_PORT, start_forward
 from ray_remote_nni.cluster.library import install, our_library
+from ray_remote_nni.cluster.lost import owner_of
 from ray_remote_nni.cluster.node import start_node
 from ray_remote_nni.cluster.plan import (
     PORTS_PER_NODE,
@@ -298,7 +299,8 @@ async def _start(machine: _Machine, node: NodePlan, state: ClusterState, report:
         if name not in machine.facts.installed:
             await install(machine.connection, node.python, name, io.BytesIO(archive))
         started = time.monotonic()
-        await start_node(machine.connection, node, f"{machine.facts.home}/.ray-nni/lib/{name}", state.token)
+        library = f"{machine.facts.home}/.ray-nni/lib/{name}"
+        await start_node(machine.connection, node, library, state.token, owner_of(state.config))
     except MachineError:
         report(machine.host, "failed")
         raise

@@ -13,8 +13,11 @@ START_TIMEOUT_S = 90.0
 _STOP_TIMEOUT_S = 60.0
 
 
-async def start_node(transport: Transport, node: NodePlan, library: str, token: str) -> None:
-    """Start a node and wait until its Ray runs. Raises MachineError with Ray's own last words."""
+async def start_node(transport: Transport, node: NodePlan, library: str, token: str, owner: str = "") -> None:
+    """Start a node and wait until its Ray runs; it is marked as this owner's.
+
+    Raises MachineError with Ray's own last words.
+    """
     asked = {
         "directory": node.directory,
         "temp_dir": node.temp_dir,
@@ -23,6 +26,7 @@ async def start_node(transport: Transport, node: NodePlan, library: str, token: 
         "ray_arguments": list(node.ray_arguments),
         "environment": dict(node.environment),
         "token": token,
+        "owner": owner,
     }
     module = "ray_remote_nni.cluster.remote.start_node"
     # The folder among the arguments shows in a list of processes which node a guard is of.

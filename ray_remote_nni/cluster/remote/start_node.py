@@ -29,6 +29,9 @@ def main() -> None:
     descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(asked["token"])
+    # For whoever must find this node when all else is forgotten.
+    mark = {name: asked[name] for name in ("owner", "directory", "temp_dir", "python") if name in asked}
+    (directory / "owner.json").write_text(json.dumps(mark))
     # Somebody's own settings for another Ray must not reach this one; who logged in is nobody's business.
     for name in [name for name in os.environ if name.startswith(("RAY_", "SSH_"))]:
         if name != NODE_MARK:
