@@ -23,18 +23,17 @@ from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.places import TrialPlaces
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.experiment.suggestions import Suggestions
+from ray_remote_nni.experiment.warm_up import warm_up_workers
 from ray_remote_nni.records.model import ExperimentStatus, TrialRecord, TrialStatus
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.inbox import Inbox, inbox_name
 from ray_remote_nni.trial.spec import Ended, Reported, TrialSpec
-from ray_remote_nni.trial.task import on_node, warm_up
+from ray_remote_nni.trial.task import on_node
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
 _COLLECT_S = 10.0
-#: More workers at once would only slow one another's start.
-_MOST_WARM = 4
 _ID_LETTERS = string.ascii_letters + string.digits
 
 
@@ -95,7 +94,7 @@ class ExperimentLoop:
 
     async def run(self) -> ExperimentStatus:
         """Run to the end; return DONE, or STOPPED where somebody asked for that."""
-        self._warm_up()
+        await warm_up_workers(self._spec, [node.node_id for node in self._places.usable()], self._head_node)
         self._background = [asyncio.ensure_future(self._collect())]
         if self._assessing is not None:
             self._background.append(asyncio.ensure_future(self._assessing.run()))
@@ -122,13 +121,6 @@ class ExperimentLoop:
             why = f"stopped by the assessor {self._spec.assessor['name']} after {count} intermediate results"
             self._endings[trial_id] = Ending("EARLY_STOPPED", "assessed", why)
             attempt.cancel()
-
-    def _warm_up(self) -> None:
-        """Start the workers of the first trials, and bring the code, while the tuner's actor starts."""
-        nodes = self._places.usable()
-        for number in range(min(self._spec.trial_concurrency, _MOST_WARM * len(nodes))):
-            options = {"name": "warm up", "scheduling_strategy": on_node(nodes[number % len(nodes)].node_id)}
-            warm_up.options(**options).remote(self._spec.code, self._head_node)
 
     async def _run(self) -> ExperimentStatus:
         while True:

@@ -9,8 +9,9 @@ from ray_remote_nni.trial.spec import TrialSpec
 from ray_remote_nni.trial.workspace import Workspace
 
 STANDIN = Path(__file__).parent / "standin"
-#: Makes bash believe that it was started by sshd, and read ~/.bashrc, whose output would be the trial's.
-_LOGIN_TRACES = ("SSH_CLIENT", "SSH2_CLIENT", "SSH_CONNECTION", "SSH_TTY")
+#: The first make bash believe that it was started by sshd, and read ~/.bashrc, whose output would be the trial's; the
+#: last is where somebody else was before.
+_NOT_OURS = ("SSH_CLIENT", "SSH2_CLIENT", "SSH_CONNECTION", "SSH_TTY", "OLDPWD")
 
 
 def trial_environment(
@@ -27,7 +28,7 @@ def trial_environment(
     The file protocol is chosen by `NNI_PLATFORM=local`, and with `REUSE_MODE=false` the real `nni` leaves standard
     output alone.
     """
-    environment = {name: value for name, value in inherited.items() if name not in _LOGIN_TRACES}
+    environment = {name: value for name, value in inherited.items() if name not in _NOT_OURS}
     # A PATH or PYTHONPATH of the configuration's own is added to like the machine's.
     environment |= spec.environment
     if python_path is not None:
@@ -44,6 +45,7 @@ def trial_environment(
         "NNI_TRIAL_JOB_ID": spec.trial_id,
         "NNI_TRIAL_SEQ_ID": str(spec.sequence),
         "NNI_CODE_DIR": str(workspace.code),
+        "PWD": str(workspace.code),
         "MULTI_PHASE": "false",
         "REUSE_MODE": "false",
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,6 +24,15 @@ class Post:
     events: list[TrialEvent]
 
 
+@dataclass(frozen=True)
+class Workers:
+    """So many workers that are being started on a node, and for how long they wait for one another."""
+
+    node: str
+    number: int
+    timeout_s: float
+
+
 @ray.remote(num_cpus=0, max_restarts=-1)
 class Inbox:
     """Holds posts for the driver. It may lose them: a trial's result holds all of its events once more.
@@ -32,6 +43,8 @@ class Inbox:
     def __init__(self) -> None:
         self._posts: list[Post] = []
         self._arrived = asyncio.Event()
+        self._present: Counter[str] = Counter()
+        self._complete: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def post(self, trial_id: str, attempt: int, start: int, events: list[TrialEvent]) -> None:
         """Leave a batch."""
@@ -47,6 +60,18 @@ class Inbox:
         posts, self._posts = self._posts, []
         self._arrived.clear()
         return posts
+
+    async def meet(self, workers: Workers) -> None:
+        """Return once all of these have called this, or after their time.
+
+        Otherwise the first one to start would do what the next ones are being started for.
+        """
+        node = workers.node
+        self._present[node] += 1
+        if self._present[node] >= workers.number:
+            self._complete[node].set()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._complete[node].wait(), workers.timeout_s)
 
 
 def inbox_name(experiment_id: str) -> str:

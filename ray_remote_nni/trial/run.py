@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ray_remote_nni.guard.client import GuardedProcess, GuardLost, StartFailed
+from ray_remote_nni.trial.command import command_argv
 from ray_remote_nni.trial.environment import trial_environment, visible_gpus
 from ray_remote_nni.trial.metrics import MetricReader
 from ray_remote_nni.trial.spec import Ended, NotStarted, Started, TrialEvent, TrialSpec
@@ -70,7 +70,7 @@ def _start(process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace
     )
     return process.start(
         f"{spec.experiment_id}/{spec.trial_id}/{spec.attempt}",
-        [*_shell(environment.get("PATH")), "-c", spec.command],
+        command_argv(spec.command, environment.get("PATH"), workspace.code),
         cwd=workspace.code,
         environment=environment,
         stdout=workspace.stdout,
@@ -78,11 +78,6 @@ def _start(process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace
         timeout_s=spec.timeout_s,
         places={f"gpu {index}": spec.trials_per_gpu for index in spec.gpus},
     )
-
-
-def _shell(path: str | None) -> list[str]:
-    bash = shutil.which("bash", path=path)
-    return [bash, "--norc"] if bash is not None else ["/bin/sh"]
 
 
 def _follow(process: GuardedProcess, workspace: Workspace, started: Started, code: Path) -> Iterator[list[TrialEvent]]:

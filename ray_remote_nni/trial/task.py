@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,12 +10,10 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ray_remote_nni.trial.code import ensure_code, load_manifest, send_contents
-from ray_remote_nni.trial.inbox import find_inbox
+from ray_remote_nni.trial.inbox import Workers, find_inbox
 from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, TrialEvent, TrialSpec
 from ray_remote_nni.trial.working_copy import stock
-
-_WARM_UP_S = 0.5
 
 
 @ray.remote(num_cpus=0, max_retries=0)
@@ -56,14 +53,10 @@ def send_code(name: str, digests: Sequence[str] | None) -> Iterator[bytes]:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def warm_up(code: str, head_node: str) -> None:
-    """Occupy a worker for a moment: it has been started then, has imported all that a trial needs, and has its code.
-
-    For so long that the next one finds another worker.
-    """
-    until = time.monotonic() + _WARM_UP_S
+def warm_up(experiment_id: str, code: str, head_node: str, workers: Workers) -> None:
+    """Start a worker, which has then imported all that a trial needs, and its code; keep it until all have started."""
     stock(ensure_code(code, lambda digests: _fetch_code(code, digests, head_node)))
-    time.sleep(max(0.0, until - time.monotonic()))
+    ray.get(find_inbox(experiment_id).meet.remote(workers))
 
 
 def on_node(node_id: str, *, hard: bool = False) -> NodeAffinitySchedulingStrategy:
