@@ -322,3 +322,14 @@ def test_the_example_in_bash_reads_its_parameters_and_reports_its_metrics(
         ("FINAL", values[3]),
     ]
     assert end_of(events).exit_code == 0
+
+
+def test_a_burst_of_ten_thousand_intermediate_results_arrives_whole_and_in_order(trial: ATrial) -> None:
+    line = shlex.quote(
+        'BEGIN { for (i = 0; i < 10000; i++) { line = sprintf("{\\"type\\": \\"PERIODICAL\\", \\"sequence\\": %d, '
+        '\\"value\\": \\"%d\\"}", i, 2 * i); printf "ME%06d%s\\n", length(line) + 1, line } }'
+    )
+    events = trial.run(f"awk {line} >>$NNI_SYS_DIR/.nni/metrics; {report(1, 'FINAL')}")
+    *burst, final = [event for event in events if isinstance(event, Reported)]
+    assert [(metric.sequence, metric.value) for metric in burst] == [(i, 2 * i) for i in range(10000)]
+    assert (final.kind, final.value) == ("FINAL", 1)
