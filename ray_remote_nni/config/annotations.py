@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.search_space import RANGE_TYPES
 
 _START = "@nni."
+# NNI before 1.0 had no annotations, but functions that draw a parameter; they went on working.
+_DRAWING = ("choice", "function_choice", *RANGE_TYPES)
+_DIRECT = re.compile(rf"\bnni\.(?:{'|'.join(_DRAWING)})\(")
 _REPORTS = ("report_intermediate_result", "report_final_result")
 _OF_ARCHITECTURES = ("mutable_layers", "training_update")
 
@@ -41,7 +45,7 @@ def read_annotations(directory: Path, shown_directory: str) -> Annotated:
     annotated = Annotated()
     for file in _python_files(directory):
         text = file.read_text(encoding="utf-8", errors="replace")
-        if _START not in text:
+        if _START not in text and _DIRECT.search(text) is None:
             continue
         shown = os.path.join(shown_directory, file.relative_to(directory))
         try:
@@ -51,7 +55,11 @@ def read_annotations(directory: Path, shown_directory: str) -> Annotated:
             problem = Problem(shown, line, None, "", "error", "its annotations cannot be read: it is no valid Python")
             annotated.problems.append(problem)
             continue
-        _Reader(annotated, shown).statements(tree)
+        annotated.asks |= "nni.get_next_parameter(" in text
+        reader = _Reader(annotated, shown)
+        reader.statements(tree)
+        reader.direct_calls(tree)
+    annotated.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
     return annotated
 
 
@@ -84,11 +92,44 @@ class _Reader:
                 elif isinstance(item, ast.AST):
                     self.statements(item)
 
+    def direct_calls(self, tree: ast.AST) -> None:
+        """Read the calls of nni.choice(...), nni.uniform(...) and the like in the code itself."""
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or _DIRECT.match(ast.unparse(node)) is None:
+                continue
+            try:
+                message, remedy = "this call is a parameter", f"Write in its place: {self._direct(node)}"
+            except _Misused as error:
+                message, remedy = f"{ast.unparse(node.func)}: {error}", ""
+            problem = Problem(self._file, node.lineno, node.col_offset + 1, "", "error", message, remedy or None)
+            self._annotated.problems.append(problem)
+
+    def _direct(self, call: ast.Call) -> str:
+        kind = _nni_function(call)
+        # Without a name, NNI named a parameter after its line.
+        given = _target(call) if call.keywords else ast.Constant(f"line{call.lineno}")
+        if not isinstance(given, ast.Constant) or not isinstance(given.value, str):
+            raise _Misused("its name is no text")
+        target = ast.Name(given.value)
+        if kind in RANGE_TYPES:
+            return self._parameter(target, {"_type": kind, "_value": [_number(arg) for arg in call.args]})
+        if len(call.args) == 1 and isinstance(table := call.args[0], ast.Dict):
+            names = [_named(key) for key in table.keys]
+            parameter = self._parameter(target, {"_type": "choice", "_value": names})
+            return f"{ast.unparse(table)}[{parameter}]" + ("()" if kind == "function_choice" else "")
+        if kind == "function_choice":
+            names = [ast.unparse(arg) for arg in call.args]
+            parameter = self._parameter(target, {"_type": "choice", "_value": names})
+            pairs = ", ".join(f"{name!r}: {name}" for name in names)
+            return f"{{{pairs}}}[{parameter}]()"
+        return self._chosen(target, call.args, lazy=False)
+
     def _read(self, node: ast.stmt, text: str, below: ast.stmt | None) -> None:
         try:
             message, remedy = self._rewritten(text, below)
         except _Misused as error:
-            message, remedy = f"{text.splitlines()[0]}: {error}", None
+            name = text.partition("(")[0] if "\n" in text else text
+            message, remedy = f"{name}: {error}", None
         self._annotated.problems.append(
             Problem(self._file, node.lineno, node.col_offset + 1, "", "error", message, remedy)
         )
@@ -97,7 +138,6 @@ class _Reader:
         call = _call(text)
         function = _nni_function(call)
         if function == "get_next_parameter":
-            self._annotated.asks = True
             return "the parameters are asked for here", "Write: nni.get_next_parameter()"
         if function in _REPORTS:
             return "a metric is reported here", f"Write: {ast.unparse(call)}"
@@ -217,6 +257,12 @@ def _stored(target: ast.expr) -> ast.expr:
 
 def _is_plain(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and isinstance(value.value, str | int | float)
+
+
+def _named(key: ast.expr | None) -> Any:
+    if key is None or not _is_plain(key):
+        raise _Misused("a key of its choices is neither a text nor a number")
+    return ast.literal_eval(key)
 
 
 def _number(value: ast.expr) -> int | float:

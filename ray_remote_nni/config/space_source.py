@@ -80,6 +80,9 @@ def _without_annotations(source: Source, base: Path) -> list[Problem]:
     if not annotated.problems:
         remedy = f"There is none in the Python files of {shown}: remove this, and add {file}: search_space.json"
         return [source.problem(("useAnnotation",), message, remedy)]
+    if not annotated.space:
+        remedy = f"None of what is named below says which values a parameter has: remove this, and add {file}"
+        return [source.problem(("useAnnotation",), message, remedy), *annotated.problems]
     space = json.dumps(annotated.space, ensure_ascii=False)
     asking = "" if annotated.asks else ", call nni.get_next_parameter() before the first of them"
     remedy = (

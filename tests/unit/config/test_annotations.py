@@ -93,4 +93,30 @@ def test_code_without_any_is_told_as_much(problems: Problems) -> None:
     assert "There is none in the Python files" in (problem.remedy or "")
 
 
+@pytest.mark.parametrize(
+    ("call", "instead", "values"),
+    [
+        ('nni.choice(1, "a", name="x")', 'nni.get_current_parameter("x")', [1, "a"]),
+        (
+            'nni.choice({"p": 2 + 3, "q": 4}, name="x")',
+            "{'p': 2 + 3, 'q': 4}[nni.get_current_parameter(\"x\")]",
+            ["p", "q"],
+        ),
+        ('nni.uniform(0, 1, name="x")', 'nni.get_current_parameter("x")', [0, 1]),
+        ("nni.randint(0, 9)", 'nni.get_current_parameter("line2")', [0, 9]),
+        ('nni.function_choice(f, g, name="x")', "{'f': f, 'g': g}[nni.get_current_parameter(\"x\")]()", ["f", "g"]),
+    ],
+)
+def test_the_functions_of_the_oldest_nni_are_parameters_too(
+    call: str, instead: str, values: list[Any], tmp_path: Path
+) -> None:
+    annotated = read(tmp_path, f"import nni\nprint({call})\n")
+    assert written(annotated) == [instead]
+    assert [spec["_value"] for spec in annotated.space.values()] == [values]
+
+
+def test_an_annotation_is_not_taken_for_a_call_as_well(tmp_path: Path) -> None:
+    assert len(read(tmp_path, '"""@nni.variable(nni.choice(1, 2), name=x)"""\nx = 0\n').problems) == 1
+
+
 LOCAL_SERVICE = "trainingService: {platform: local}\n"
