@@ -41,8 +41,7 @@ def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tupl
     """The tuner with its name as we spell it and its arguments in canonical form, and what is wrong with it."""
     key = source.name((*path, "name")).rpartition(".")[2]
     if tuner.class_name is not None or tuner.code_directory is not None:
-        message = "a tuner of one's own (className, codeDirectory) is not supported yet"
-        return tuner, [source.problem(path, message, f"Use a built-in tuner: {key}: {listed(SUPPORTED_TUNERS)}")]
+        return tuner, check_own(source, tuner, path)
     if tuner.name is None:
         return tuner, [source.problem(path, "it names no algorithm", f"Add its name, such as {key}: TPE")]
     name = spelled(tuner.name, SUPPORTED_TUNERS)
@@ -52,6 +51,24 @@ def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tupl
     checker = ArgumentChecker(source, "TPE")
     arguments = checker.tpe_arguments((*path, "classArgs"))
     return tuner.model_copy(update={"name": name, "class_args": arguments}), problems + checker.problems
+
+
+def check_own(source: Source, algorithm: AlgorithmConfig, path: FieldPath) -> list[Problem]:
+    """What is wrong with a class of the user's own."""
+    if algorithm.name is not None:
+        return [source.problem(path, "it has both name and className; accepted: one of them", "Remove one of the two")]
+    if algorithm.class_name is None:
+        return [source.problem(path, "its codeDirectory has no className", "Add className: module.Class")]
+    place = (*path, "className")
+    if algorithm.class_name.startswith("."):
+        return []  # v1 has the module in another field, which was missed already
+    if not all(part.isidentifier() for part in algorithm.class_name.split(".")) or "." not in algorithm.class_name:
+        message = f"found {algorithm.class_name!r}; accepted: the class in its module, such as my_tuner.MyTuner"
+        return [source.problem(place, message)]
+    folder = algorithm.code_directory
+    if folder is not None and not folder.is_dir():
+        return [source.problem((*path, "codeDirectory"), f"there is no folder {folder}")]
+    return []
 
 
 def spelled(name: str, names: tuple[str, ...]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ray_remote_nni.config.algorithms import ArgumentChecker, Rule, at_least, spelled, words
+from ray_remote_nni.config.algorithms import ArgumentChecker, Rule, at_least, check_own, spelled, words
 from ray_remote_nni.config.located import LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig
 from ray_remote_nni.config.names import FieldPath, listed, nearest
@@ -26,8 +26,7 @@ _RULES: dict[str, dict[str, Rule | None]] = {
 def check_assessor(source: Source, assessor: AlgorithmConfig, path: FieldPath) -> tuple[AlgorithmConfig, list[Problem]]:
     """The assessor with its name as we spell it and its arguments checked, and what is wrong with it."""
     if assessor.class_name is not None or assessor.code_directory is not None:
-        message = "an assessor of one's own (className, codeDirectory) is not supported yet"
-        return assessor, [source.problem(path, message, f"Use a built-in assessor: name: {listed(tuple(_RULES))}")]
+        return assessor, check_own(source, assessor, path)
     if assessor.name is None:
         return assessor, [source.problem(path, "it names no algorithm", "Add its name, such as name: Medianstop")]
     name = spelled(assessor.name, tuple(_RULES))

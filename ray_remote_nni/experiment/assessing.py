@@ -101,6 +101,7 @@ class Assessing:
         self._waiting: dict[str, Sequence[Reported]] = {}
         self._ends: list[_End] = []
         self._arrived = asyncio.Event()
+        self._order = asyncio.Lock()
 
     def take(self, trial_id: str, metrics: Sequence[Reported]) -> None:
         """Take all metrics that a running trial has reported so far."""
@@ -127,6 +128,10 @@ class Assessing:
 
     async def settle(self) -> None:
         """Pass on what has arrived."""
+        async with self._order:
+            await self._settle()
+
+    async def _settle(self) -> None:
         while self._ends or self._waiting:
             ends, self._ends = self._ends, []
             for end in ends:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import ray
 
+from ray_remote_nni.errors import RayNniError
 from ray_remote_nni.experiment.loop import ExperimentLoop
+from ray_remote_nni.experiment.own_algorithms import OwnTuner
 from ray_remote_nni.experiment.spec import ExperimentSpec, read_spec
-from ray_remote_nni.experiment.suggestions import Suggestions
+from ray_remote_nni.experiment.suggestions import Suggestions, Suggests
 from ray_remote_nni.records.model import ExperimentStatus
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.schema import RECORDS_FILE
@@ -46,13 +48,21 @@ def run(spec: ExperimentSpec, file: Path) -> None:
                 status = asyncio.run(_run(spec, store, records))
         except BaseException as error:
             _LOG.exception("the experiment ended in an error")
-            store.set_status("ERROR", f"{type(error).__name__}: {error}")
+            with RecordReader(file) as records:
+                # They end with this process, and are taken up again when the experiment is resumed.
+                for trial in records.running():
+                    store.requeue_trial(trial.trial_id, "interrupted", "the experiment ended in an error")
+            store.set_status(
+                "ERROR", str(error) if isinstance(error, RayNniError) else f"{type(error).__name__}: {error}"
+            )
             raise
         store.set_status(status)
 
 
 async def _run(spec: ExperimentSpec, store: RecordStore, records: RecordReader) -> ExperimentStatus:
-    loop = ExperimentLoop(spec, store, records, Suggestions(spec, records))
+    own = spec.own_tuner
+    suggestions: Suggests = OwnTuner(spec, own, records) if own is not None else Suggestions(spec, records)
+    loop = ExperimentLoop(spec, store, records, suggestions)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
     return await loop.run()
 

@@ -19,10 +19,11 @@ from ray_remote_nni.assessor import create_assessor
 from ray_remote_nni.experiment.assessing import Assessing, BuiltIn
 from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost
 from ray_remote_nni.experiment.outcome import judge
+from ray_remote_nni.experiment.own_algorithms import OwnAssessor, OwnTuner
 from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.places import TrialPlaces
 from ray_remote_nni.experiment.spec import ExperimentSpec
-from ray_remote_nni.experiment.suggestions import Suggestions
+from ray_remote_nni.experiment.suggestions import Suggests
 from ray_remote_nni.experiment.warm_up import warm_up_workers
 from ray_remote_nni.records.model import ExperimentStatus, TrialRecord, TrialStatus
 from ray_remote_nni.records.reader import RecordReader
@@ -62,9 +63,7 @@ _KILLED = Ending("USER_CANCELED", "killed", "killed by the user")
 class ExperimentLoop:
     """Runs an experiment whose records exist; trials in them that have not ended are run first."""
 
-    def __init__(
-        self, spec: ExperimentSpec, store: RecordStore, records: RecordReader, suggestions: Suggestions
-    ) -> None:
+    def __init__(self, spec: ExperimentSpec, store: RecordStore, records: RecordReader, suggestions: Suggests) -> None:
         self._spec = spec
         self._store = store
         self._suggestions = suggestions
@@ -98,14 +97,31 @@ class ExperimentLoop:
         self._background = [asyncio.ensure_future(self._collect())]
         if self._assessing is not None:
             self._background.append(asyncio.ensure_future(self._assessing.run()))
+        if isinstance(self._suggestions, OwnTuner):
+            self._background.append(asyncio.ensure_future(self._suggestions.run()))
         try:
-            return await self._run()
+            status = await self._run()
+            await self._take_leave(politely=not self._stopping)
+            return status
         finally:
             for task in self._background:
                 task.cancel()
+            await self._take_leave(politely=False)
             self._places.close()
 
+    async def _take_leave(self, *, politely: bool) -> None:
+        """End what tuner and assessor of the user's own run in, after telling them all, if `politely`."""
+        if politely and self._assessing is not None:
+            await self._assessing.settle()
+        for own in (self._suggestions, self._own_assessor):
+            if isinstance(own, OwnTuner | OwnAssessor):
+                await own.close(politely=politely)
+
     def _make_assessing(self, trials: list[TrialRecord]) -> Assessing | None:
+        self._own_assessor: OwnAssessor | None = None
+        if self._spec.own_assessor is not None:
+            self._own_assessor = OwnAssessor(self._spec, self._spec.own_assessor, resumed=bool(trials))
+            return Assessing(self._own_assessor, self._stop_early)
         if self._spec.assessor is None:
             return None
         judge = BuiltIn(create_assessor(self._spec.assessor["name"], self._spec.assessor["class_args"]))
@@ -116,9 +132,10 @@ class ExperimentLoop:
         """End a trial that the assessor found bad, unless it has ended meanwhile."""
         if trial_id in self._running and trial_id not in self._endings:
             attempt, _ = self._running[trial_id]
-            assert self._spec.assessor is not None
+            own = self._spec.own_assessor
+            assessor = own["class_name"] if own is not None else (self._spec.assessor or {})["name"]
             count = sum(metric.kind == "PERIODICAL" for metric in attempt.metrics)
-            why = f"stopped by the assessor {self._spec.assessor['name']} after {count} intermediate results"
+            why = f"stopped by the assessor {assessor} after {count} intermediate results"
             self._endings[trial_id] = Ending("EARLY_STOPPED", "assessed", why)
             attempt.cancel()
 
@@ -191,7 +208,9 @@ class ExperimentLoop:
 
     def _tell(self, trial_id: str, value: float | None, metrics: Sequence[Reported], *, succeeded: bool) -> None:
         """Tell tuner and assessor of an end that is recorded."""
-        self._suggestions.ended(trial_id, value)
+        self._suggestions.ended(trial_id, value, metrics, succeeded=succeeded)
+        if self._suggestions.asks_again:
+            self._exhausted = False
         if self._assessing is not None:
             self._assessing.ended(trial_id, metrics, succeeded=succeeded)
 
@@ -224,15 +243,26 @@ class ExperimentLoop:
 
     async def _next_trial(self) -> Waiting | None:
         trial_id = self._new_id()
-        parameters = await self._suggestions.ask(trial_id)
+        parameters = await self._ask(trial_id)
         if parameters is None:
-            self._exhausted = True
-            self._store.add_notice("info", "the search space is used up: there is nothing left to try")
+            self._exhausted = not self._stopping
+            if self._exhausted and not (self._running and self._suggestions.asks_again):
+                self._store.add_notice("info", "the search space is used up: there is nothing left to try")
             return None
         trial = Waiting(trial_id, self._sequence, 1, parameters)
         self._store.add_trial(trial_id, trial.sequence, parameters, start=True)
         self._sequence += 1
         return trial
+
+    async def _ask(self, trial_id: str) -> dict[str, Any] | None:
+        """Ask for parameters; meanwhile requests are obeyed, for a tuner may think for long."""
+        asking = asyncio.ensure_future(self._suggestions.ask(trial_id))
+        while not (await asyncio.wait({asking}, timeout=_POLL_S))[0]:
+            self._obey_requests()
+            if self._stopping:
+                asking.cancel()
+                return None
+        return asking.result()
 
     def _new_id(self) -> str:
         while True:

@@ -60,6 +60,9 @@ class ExperimentSpec:
     machines: tuple[MachineSpec, ...] = ()
     #: {"name", "class_args"} of a built-in assessor.
     assessor: Mapping[str, Any] | None = None
+    #: {"class_name", "class_args", "code"} of a tuner and an assessor of the user's own; `code` as above.
+    own_tuner: Mapping[str, Any] | None = None
+    own_assessor: Mapping[str, Any] | None = None
 
     @property
     def pinned(self) -> bool:
@@ -69,7 +72,9 @@ class ExperimentSpec:
 
     @property
     def optimize_mode(self) -> OptimizeMode:
-        """Return maximize or minimize; the latter is the default of NNI's TPE."""
+        """Return maximize or minimize; the latter is the default of NNI's TPE, and not that of its web page."""
+        if self.own_tuner is not None:
+            return "minimize" if self.own_tuner["class_args"].get("optimize_mode") == "minimize" else "maximize"
         return "maximize" if self.tuner_args.get("optimize_mode") == "maximize" else "minimize"
 
     @property

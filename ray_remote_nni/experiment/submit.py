@@ -16,7 +16,7 @@ import yaml
 
 from ray_remote_nni.cluster.request import identity_of
 from ray_remote_nni.cluster.state import ClusterState
-from ray_remote_nni.config import ExperimentConfig, LoadedConfig, LocalConfig, MachineConfig
+from ray_remote_nni.config import AlgorithmConfig, ExperimentConfig, LoadedConfig, LocalConfig, MachineConfig
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
@@ -57,7 +57,7 @@ def make_spec(loaded: LoadedConfig, experiment_id: str, code: str, state: Cluste
         base_environment=dict(os.environ) if local else None,
         machines=machine_specs(config, state),
         assessor=None
-        if config.assessor is None
+        if config.assessor is None or config.assessor.name is None
         else {"name": config.assessor.name, "class_args": config.assessor.class_args},
     )
 
@@ -124,6 +124,11 @@ async def submit(
         report(head.machine.host, f"{path} is not sent: a password is written out in it")
     name = code.manifest.name
     spec = make_spec(loaded, experiment_id, name, head.state)
+    for field, algorithm in (("own_tuner", config.tuner), ("own_assessor", config.assessor)):
+        if algorithm is not None and algorithm.class_name is not None:
+            own = await _send_own(loaded, algorithm, head, progress)
+            changes: dict[str, Any] = {field: own}
+            spec = dataclasses.replace(spec, **changes)
     question = {"experiment": experiment_id, "spec": spec.to_json(), "code": name}
     if not (await head.ask("ray_remote_nni.experiment.receive", question))["code"]:
         await send_code(code, head, progress)
@@ -140,6 +145,17 @@ async def submit(
         job="",
     )
     return await start_driver(entry, head)
+
+
+async def _send_own(
+    loaded: LoadedConfig, algorithm: AlgorithmConfig, head: Head, progress: Callable[[Sent], None]
+) -> dict[str, Any]:
+    """Send the folder of a tuner or assessor of the user's own; return what the driver is told of it."""
+    folder = algorithm.code_directory or loaded.path.absolute().parent
+    code = read_code(folder.resolve(), kept_here(loaded))
+    name = code.manifest.name
+    await send_code(code, head, progress)
+    return {"class_name": algorithm.class_name, "class_args": algorithm.class_args, "code": name}
 
 
 async def start_driver(entry: ExperimentEntry, head: Head) -> ExperimentEntry:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import ray
 from ray.exceptions import RayActorError
 
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.trial.spec import Reported
 from ray_remote_nni.trial.task import on_node
 from ray_remote_nni.tuner.actor import TunerActor
 
@@ -17,8 +19,27 @@ _LOG = logging.getLogger(__name__)
 _MOST_LOSSES = 5
 
 
+class Suggests(Protocol):
+    """Whatever suggests parameters to the loop."""
+
+    #: Whether it may have more to suggest once trials have ended, though it had nothing before.
+    asks_again: bool
+
+    async def ask(self, trial_id: str) -> dict[str, Any] | None:
+        """Return parameters for a new trial, None when there is nothing left to try."""
+        ...
+
+    def ended(
+        self, trial_id: str, value: float | None, metrics: Sequence[Reported] = (), *, succeeded: bool = False
+    ) -> None:
+        """Take a trial's end, with its value and all that it reported."""
+        ...
+
+
 class Suggestions:
     """Asks the tuner actor. Trials must be in the records before `ended` tells of them."""
+
+    asks_again = False
 
     def __init__(self, spec: ExperimentSpec, records: RecordReader) -> None:
         self._spec = spec
@@ -64,7 +85,9 @@ class Suggestions:
                 _LOG.warning("the tuner's actor was lost; a new one learns from the records", exc_info=True)
                 self._actor = self._create()
 
-    def ended(self, trial_id: str, value: float | None) -> None:
+    def ended(
+        self, trial_id: str, value: float | None, metrics: Sequence[Reported] = (), *, succeeded: bool = False
+    ) -> None:
         """Tell of a trial's end. The tuner learns of it when it is asked the next time: that saves a message."""
         self._ends.append((trial_id, value))
 

@@ -98,6 +98,10 @@ class GuardedProcess:
         ended = self._message()["ended"]
         return Ended(ended["exit_code"], ended["time"], ended["reason"])
 
+    def fileno(self) -> int:
+        """Return what `select` waits for: it is readable when `wait` would not wait."""
+        return self._socket.fileno()
+
     def stop(self) -> None:
         """Ask for the end of the tree: SIGTERM, a grace of 4 s, SIGKILL. `wait` tells when it is gone."""
         self._send({"stop": True})

@@ -26,10 +26,11 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "records": ({"errors"}, set()),
     "tuner": ({"errors"}, {"hyperopt", "numpy", "scipy"}),
     "assessor": ({"errors"}, {"numpy", "scipy"}),
+    "custom": ({"errors", "guard"}, set()),
     "trial": ({"guard"}, set()),
     "cluster": ({"errors", "paths", "guard", "config"}, {"asyncssh", "packaging", "pydantic"}),
     "experiment": (
-        {"errors", "paths", "config", "records", "tuner", "assessor", "trial", "cluster"},
+        {"errors", "paths", "config", "records", "tuner", "assessor", "custom", "trial", "cluster"},
         {"ray", "yaml", "pathspec"},
     ),
     "views": ({"records"}, {"rich"}),
@@ -59,8 +60,8 @@ def name_of(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-# The stand-in for `nni` is a package of its own, for trials.
-MODULES = {name_of(file): file for file in PACKAGE.rglob("*.py") if "standin" not in file.parts}
+# The stand-in for `nni` is a package of its own, and what runs people's own classes a script, for any Python.
+MODULES = {name_of(file): file for file in PACKAGE.rglob("*.py") if not {"standin", "worker.py"} & set(file.parts)}
 
 
 @cache

@@ -67,7 +67,7 @@ def library_names() -> list[str]:
 
 def test_machines_get_the_rooms_that_they_need_and_no_other() -> None:
     rooms = {name.split("/")[1] for name in library_names() if name.count("/") > 1}
-    assert rooms == {"assessor", "cluster", "experiment", "guard", "records", "trial", "tuner"}
+    assert rooms == {"assessor", "cluster", "custom", "experiment", "guard", "records", "trial", "tuner"}
 
 
 def test_machines_get_the_stand_in_for_nni() -> None:

@@ -85,7 +85,7 @@ def test_all_errors_of_a_file_come_at_once_in_order_of_lines(problems: Problems,
         ("assessor: {name: Medianstop, classArgs: {start_stp: 3}}", "assessor.classArgs.start_stp", "no such argument"),
         ("assessor: {name: Medianstop, classArgs: {start_step: x}}", "assessor.classArgs.start_step", "at least 0"),
         ("assessor: {name: curve_fitting, classArgs: {gap: 0}}", "assessor.classArgs.gap", "at least 1"),
-        ("assessor: {className: a.B}", "assessor", "not supported yet"),
+        ("assessor: {className: B}", "assessor.className", "such as my_tuner.MyTuner"),
         ("assessor: Medianstop", "assessor", "found 'Medianstop'; accepted: a mapping"),
         ("ray: {trialMemory: 4 elephants}", "ray.trialMemory", "accepted: a size above zero"),
         ("ray: {trialEnvironment: {A: [1]}}", "ray.trialEnvironment.A", "found a list of 1; accepted: a text"),
@@ -206,7 +206,7 @@ def test_the_head_must_be_one_of_the_machines(problems: Problems) -> None:
 
 @pytest.mark.parametrize(
     "tuner",
-    ["{name: TPEE}", "{name: Random}", "{className: t.MyTuner, codeDirectory: .}", "{classArgs: {}}", "TPE"],
+    ["{name: TPEE}", "{name: Random}", "{classArgs: {}}", "TPE"],
 )
 def test_a_tuner_that_there_is_not_says_which_there_is(problems: Problems, tuner: str) -> None:
     problem = only(problems(LOCAL.replace("{name: TPE}", tuner)))

@@ -191,8 +191,8 @@ def test_outside_an_experiment_a_script_runs_by_hand(any_python: Path, outside: 
         "from nni.experiment import Experiment",
         "from nni import Experiment",
         "nni.trace(object)",
-        "from nni.utils import OptimizeMode",
-        "nni.utils.OptimizeMode",
+        "from nni.utils import json2space",
+        "nni.utils.json2space",
     ],
 )
 def test_what_the_stand_in_lacks_is_an_import_error_that_says_what_to_install(

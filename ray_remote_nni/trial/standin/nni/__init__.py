@@ -22,7 +22,7 @@ if _real_path is not None:
         del sys.modules[_name]
     import nni  # noqa: F401
 else:
-    from . import utils  # noqa: F401
+    from . import utils
     from ._missing import announce_missing
     from .trial import (
         get_current_parameter,
@@ -35,7 +35,14 @@ else:
         report_intermediate_result,
     )
 
+    ClassArgsValidator = utils.ClassArgsValidator
+
+    class NoMoreTrialError(Exception):
+        """Raised by a tuner that has nothing left to suggest."""
+
     __all__ = [
+        "ClassArgsValidator",
+        "NoMoreTrialError",
         "get_current_parameter",
         "get_experiment_id",
         "get_next_parameter",

@@ -1,4 +1,6 @@
-"""The part of `nni.utils` that trial scripts use: merge_parameter."""
+"""The part of `nni.utils` that trial scripts, tuners and assessors use."""
+
+from enum import Enum
 
 from ._missing import announce_missing
 
@@ -44,6 +46,53 @@ def _in_place_of(before, value, name):
             name, value, type(value).__name__, before, type(before).__name__
         )
     )
+
+
+class OptimizeMode(Enum):
+    """What is to be done to a metric."""
+
+    Minimize = "minimize"
+    Maximize = "maximize"
+
+
+class MetricType:
+    """The types of metrics."""
+
+    FINAL = "FINAL"
+    PERIODICAL = "PERIODICAL"
+    REQUEST_PARAMETER = "REQUEST_PARAMETER"
+
+
+class NodeType:
+    """The special names in search spaces and parameters."""
+
+    ROOT = "root"
+    TYPE = "_type"
+    VALUE = "_value"
+    INDEX = "_index"
+    NAME = "_name"
+
+
+def extract_scalar_reward(value, scalar_key="default"):
+    """Return the number in a metric: itself, or what a dict has as `scalar_key`. RuntimeError where there is none."""
+    number = value.get(scalar_key) if isinstance(value, dict) else value
+    if not isinstance(number, (float, int)):
+        raise RuntimeError(
+            "Incorrect final result: {!r} is neither a number nor a dict whose {!r} is one".format(value, scalar_key)
+        )
+    return number
+
+
+def extract_scalar_history(trial_history, scalar_key="default"):
+    """Return the numbers in a list of metrics."""
+    return [extract_scalar_reward(value, scalar_key) for value in trial_history]
+
+
+class ClassArgsValidator:
+    """The base of classes that check classArgs. The real `nni` calls them when an algorithm is registered."""
+
+    def validate_class_args(self, **kwargs):
+        """Raise an exception where the arguments are bad."""
 
 
 announce_missing(__name__)

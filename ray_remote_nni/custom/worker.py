@@ -1,0 +1,136 @@
+"""Runs somebody's tuner or assessor: python3 worker.py QUESTIONS ANSWERS, two named pipes that carry lines of JSON.
+
+Runs on Python 3.6 and later, with the real `nni` or the stand-in. What the class prints goes where stdout goes.
+"""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+
+
+def main():
+    """Answer until the questions end."""
+    # What is imported is the user's or installed; this file's neighbours are neither.
+    del sys.path[0]
+    algorithm = None
+    with open(sys.argv[1], encoding="utf-8") as questions, open(sys.argv[2], "w", encoding="utf-8") as answers:
+        for line in iter(questions.readline, ""):
+            question = json.loads(line)
+            try:
+                if question["do"] == "create":
+                    algorithm = _create(**question["with"])
+                    result = None
+                else:
+                    result = getattr(algorithm, question["do"])(**question["with"])
+                answer = json.dumps({"result": result}, default=_plain)
+            except Exception as error:
+                traceback.print_exc()
+                code = algorithm.code if algorithm is not None else question["with"]["code"]
+                answer = json.dumps({"error": _described(error, code)})
+            sys.stdout.flush()
+            answers.write(answer + "\n")
+            answers.flush()
+
+
+class _TunerHost:
+    """NNI's calls to a tuner, in NNI's order. Parameters are kept, for a tuner is given back what it has made."""
+
+    def __init__(self, code, tuner, search_space, resumed):
+        self.code = code
+        self._tuner = tuner
+        self._parameters = {}
+        tuner.update_search_space(search_space)
+        if resumed:
+            tuner.load_checkpoint()
+
+    def generate(self, ids):
+        import nni
+
+        sent = []
+        try:
+            made = self._tuner.generate_multiple_parameters(ids, st_callback=lambda _, one: sent.append(one))
+        except nni.NoMoreTrialError:
+            made = []
+        made = sent + list(made)
+        self._parameters.update(zip(ids, made))  # noqa: B905
+        return made
+
+    def receive(self, id, value, trial_id):
+        self._tuner.receive_trial_result(id, self._parameters[id], value, customized=False, trial_job_id=trial_id)
+
+    def end(self, id, success):
+        self._parameters.pop(id, None)
+        self._tuner.trial_end(id, success)
+
+    def learn(self, data):
+        self._tuner.import_data(data)
+
+    def leave(self):
+        getattr(self._tuner, "_on_exit", lambda: None)()
+
+
+class _AssessorHost:
+    """NNI's calls to an assessor."""
+
+    def __init__(self, code, assessor):
+        self.code = code
+        self._assessor = assessor
+
+    def assess(self, trial_id, history):
+        verdict = self._assessor.assess_trial(trial_id, history)
+        if isinstance(verdict, bool):
+            return verdict
+        value = getattr(verdict, "value", None)
+        if not isinstance(value, bool):
+            raise TypeError("assess_trial returned {!r}; it must be an AssessResult or a bool".format(verdict))
+        return value
+
+    def end(self, trial_id, success):
+        self._assessor.trial_end(trial_id, success)
+
+    def leave(self):
+        getattr(self._assessor, "_on_exit", lambda: None)()
+
+
+def _create(kind, code, class_name, class_args, search_space, resumed):
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s (%(name)s) %(message)s")
+    sys.path.append(code)
+    module, _, name = class_name.rpartition(".")
+    instance = getattr(importlib.import_module(module), name)(**class_args)
+    if kind == "assessor":
+        return _AssessorHost(code, instance)
+    return _TunerHost(code, instance, search_space, resumed)
+
+
+def _described(error, code):
+    """What went wrong, at which line of the user's, and whether another Python might do better."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_below(frame.filename, code)]
+    where = None
+    if isinstance(error, SyntaxError) and error.filename:
+        where = "{}, line {}".format(os.path.relpath(error.filename, code), error.lineno)
+    elif frames:
+        last = frames[-1]
+        where = "{}, line {}, in {}".format(os.path.relpath(last.filename, code), last.lineno, last.name)
+    what = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
+    return {"what": what, "where": where, "unfit": isinstance(error, (ImportError, SyntaxError))}
+
+
+def _is_below(file, folder):
+    return os.path.abspath(file).startswith(os.path.abspath(folder) + os.sep)
+
+
+def _plain(value):
+    """Turn the scalars and arrays of numpy and its like into numbers and lists."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError("{!r} is neither JSON nor a number of numpy's".format(value))
+
+
+if __name__ == "__main__":
+    main()

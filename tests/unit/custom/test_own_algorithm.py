@@ -1,0 +1,197 @@
+"""People's own classes, each in a process of a real guard, in every Python that there is."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_guard import RunningGuard, running_guard
+
+from ray_remote_nni.custom.process import AlgorithmFailed, AlgorithmProcess
+from ray_remote_nni.trial.environment import STANDIN
+
+Start = Callable[..., AlgorithmProcess]
+
+TUNER = """
+    import os
+    import nni
+    from nni.tuner import Tuner
+    from nni.utils import ClassArgsValidator, OptimizeMode, extract_scalar_reward
+    from beside import FIRST
+
+    here = os.path.dirname(__file__)
+
+    class Mine(Tuner):
+        def __init__(self, optimize_mode="maximize", most=2):
+            self.mode = OptimizeMode(optimize_mode)
+            self.most = most
+            self.log = open(os.path.join(here, "seen.txt"), "a")
+
+        def note(self, *what):
+            self.log.write(repr(what) + "\\n")
+            self.log.flush()
+
+        def update_search_space(self, space):
+            self.space = space
+
+        def generate_parameters(self, parameter_id, **kwargs):
+            if parameter_id >= self.most:
+                raise nni.NoMoreTrialError("no more")
+            return {"x": FIRST + parameter_id, "pair": tuple(self.space["x"])}
+
+        def receive_trial_result(self, parameter_id, parameters, value, **kwargs):
+            self.note("result", parameter_id, parameters, extract_scalar_reward(value), kwargs["trial_job_id"])
+
+        def trial_end(self, parameter_id, success, **kwargs):
+            self.note("end", parameter_id, success)
+
+        def import_data(self, data):
+            self.note("import", data)
+
+    class Several(Tuner):
+        def update_search_space(self, space):
+            pass
+
+        def generate_multiple_parameters(self, parameter_id_list, **kwargs):
+            return [{"id": parameter_id} for parameter_id in parameter_id_list]
+
+    class Broken(Several):
+        def receive_trial_result(self, parameter_id, parameters, value, **kwargs):
+            return 1 / 0
+
+    class Deadly(Several):
+        def trial_end(self, parameter_id, success, **kwargs):
+            os._exit(7)
+"""
+ASSESSOR = """
+    from nni.assessor import Assessor, AssessResult
+
+    class Results(Assessor):
+        def assess_trial(self, trial_job_id, trial_history):
+            return AssessResult.Good if trial_history[-1]["default"] > 0 else AssessResult.Bad
+
+    class Bools(Assessor):
+        def assess_trial(self, trial_job_id, trial_history):
+            return len(trial_history) < 2
+
+    class Nothing(Assessor):
+        def assess_trial(self, trial_job_id, trial_history):
+            pass
+"""
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Iterator[RunningGuard]:
+    with running_guard(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "my_tuner.py").write_text(textwrap.dedent(TUNER), encoding="utf-8")
+    (folder / "my_assessor.py").write_text(textwrap.dedent(ASSESSOR), encoding="utf-8")
+    (folder / "beside.py").write_text("FIRST = 10\n", encoding="utf-8")
+    (folder / "old.py").write_text("print 'python 2'\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def start(tmp_path: Path, code: Path, guard: RunningGuard) -> Iterator[Start]:
+    started: list[AlgorithmProcess] = []
+
+    def starting(class_name: str, python: Path | str = sys.executable, **class_args: Any) -> AlgorithmProcess:
+        def environment(inherited: Mapping[str, str]) -> Mapping[str, str]:
+            return {"PATH": os.environ["PATH"], "PYTHONPATH": str(STANDIN), "SDK_PROCESS": "dispatcher"}
+
+        kind = "assessor" if "assessor" in class_name else "tuner"
+        process = AlgorithmProcess(f"{kind} {class_name}", str(guard.socket), str(python), tmp_path, environment)
+        started.append(process)
+        process.call(
+            "create",
+            kind=kind,
+            code=str(code),
+            class_name=class_name,
+            class_args=class_args,
+            search_space={"x": [1, 100]},
+            resumed=False,
+        )
+        return process
+
+    yield starting
+    for process in started:
+        process.close()
+
+
+def test_a_tuner_written_for_nni_runs_in_any_python(any_python: Path, start: Start, code: Path) -> None:
+    tuner = start("my_tuner.Mine", any_python, optimize_mode="minimize")
+
+    assert tuner.call("generate", ids=[0]) == [{"x": 10, "pair": [1, 100]}]
+    tuner.call("receive", id=0, value={"default": 0.5}, trial_id="abc")
+    tuner.call("end", id=0, success=True)
+    assert tuner.call("generate", ids=[1, 2]) == [{"x": 11, "pair": [1, 100]}]
+    assert tuner.call("generate", ids=[2]) == []
+    tuner.call("learn", data=[{"parameter": {"x": 1}, "value": 2}])
+    tuner.call("leave")
+
+    assert (code / "seen.txt").read_text().splitlines() == [
+        "('result', 0, {'x': 10, 'pair': (1, 100)}, 0.5, 'abc')",
+        "('end', 0, True)",
+        "('import', [{'parameter': {'x': 1}, 'value': 2}])",
+    ]
+
+
+def test_a_tuner_may_make_several_at_a_time_only(start: Start) -> None:
+    assert start("my_tuner.Several").call("generate", ids=[3, 4]) == [{"id": 3}, {"id": 4}]
+
+
+def test_assessors_answer_with_a_result_or_with_a_bool(start: Start) -> None:
+    results, bools = start("my_assessor.Results"), start("my_assessor.Bools")
+
+    assert results.call("assess", trial_id="a", history=[{"default": 1}]) is True
+    assert results.call("assess", trial_id="a", history=[{"default": 1}, {"default": -1}]) is False
+    assert bools.call("assess", trial_id="a", history=[1]) is True
+    assert bools.call("assess", trial_id="a", history=[1, 2]) is False
+
+
+def test_an_assessor_that_answers_nothing_is_told_what_it_should(start: Start) -> None:
+    with pytest.raises(AlgorithmFailed, match="must be an AssessResult or a bool"):
+        start("my_assessor.Nothing").call("assess", trial_id="a", history=[1])
+
+
+def test_an_exception_comes_with_the_users_file_and_line(start: Start, code: Path) -> None:
+    tuner = start("my_tuner.Broken")
+    tuner.call("generate", ids=[0])
+    line = next(i for i, text in enumerate(textwrap.dedent(TUNER).splitlines(), 1) if "1 / 0" in text)
+
+    with pytest.raises(AlgorithmFailed) as caught:
+        tuner.call("receive", id=0, value=1, trial_id="a")
+    expected = f"tuner my_tuner.Broken failed: ZeroDivisionError: division by zero (my_tuner.py, line {line}, in "
+    assert str(caught.value).startswith(expected)
+    assert not caught.value.unfit
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("absent.Mine", "No module named 'absent'"), ("old.Mine", r"old\.py, line 1"), ("my_tuner.Absent", "Absent")],
+)
+def test_a_class_that_cannot_be_had_is_named(start: Start, name: str, words: str) -> None:
+    with pytest.raises(AlgorithmFailed, match=words):
+        start(name)
+
+
+def test_a_process_that_dies_is_noticed(start: Start) -> None:
+    with pytest.raises(AlgorithmFailed, match="exit code 7"):
+        start("my_tuner.Deadly").call("end", id=0, success=True)
+
+
+def test_a_python_that_is_not_there_is_unfit(start: Start) -> None:
+    with pytest.raises(AlgorithmFailed) as caught:
+        start("my_tuner.Mine", "/nowhere/python3")
+    assert caught.value.unfit
