@@ -16,6 +16,9 @@ CONNECT_TIMEOUT_S = 15
 _KEEPALIVE_S, _KEEPALIVE_COUNT = 15, 4
 _OPEN_TO_OTHERS = 0o077
 
+#: Tried first: where the processor knows AES they carry an upload half as fast again as asyncssh's own first choice.
+_FAST_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
+
 
 @dataclass(frozen=True)
 class Login:
@@ -80,6 +83,8 @@ def login_options(login: Login) -> dict[str, Any]:
         "keepalive_interval": _KEEPALIVE_S,
         "keepalive_count_max": _KEEPALIVE_COUNT,
     }
+    if openssh_options(login.host, login.port, login.user).config.get("Ciphers") is None:
+        options["encryption_algs"] = _FAST_CIPHERS
     if login.port is not None:
         options["port"] = login.port
     if login.user is not None:

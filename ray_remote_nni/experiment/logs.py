@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Literal
 
 from ray_remote_nni.cluster.state import MachineState
@@ -38,25 +38,43 @@ def trial_output(
     access = access_cluster(state, ask)
     for number, node in enumerate(nodes, 1):
         try:
-            yield asyncio.run(_fetch(access, node, entry.experiment_id, trial.trial_id, stream))
+            yield from _in_turn(_fetch(access, node, entry.experiment_id, trial.trial_id, stream))
             return
         except NotFound:
             if number == len(nodes):
                 raise
 
 
-async def _fetch(access: ClusterAccess, node: MachineState, experiment_id: str, trial_id: str, stream: Stream) -> bytes:
+async def _fetch(
+    access: ClusterAccess, node: MachineState, experiment_id: str, trial_id: str, stream: Stream
+) -> AsyncGenerator[bytes, None]:
+    """Yield what the machine has, as it comes: it may be more than fits into memory."""
     file = f"{node.home}/.ray-nni/experiments/{experiment_id}/trials/{trial_id}/{stream}"
     connection = await access.connect(node)
     try:
         async with connection.run(f"echo {quote(_MARK.decode().strip())}; exec cat {quote(file)}") as remote:
             remote.write_eof()
-            parts = []
+            noise: bytes | None = b""
             while part := await remote.read(_CHUNK_BYTES):
-                parts.append(part)
+                if noise is not None:
+                    noise, mark, part = (noise + part).partition(_MARK)
+                    if mark:
+                        noise = None
+                if noise is None and part:
+                    yield part
             code, _ = await remote.wait()
         if code != 0:
             raise NotFound(f"There is no output of trial {trial_id} on {node.host}: {file} cannot be read.")
-        return b"".join(parts).partition(_MARK)[2]
     finally:
         await connection.close()
+
+
+def _in_turn(chunks: AsyncGenerator[bytes, None]) -> Iterator[bytes]:
+    """Yield what an asynchronous generator does; it goes on only while the next is asked for."""
+    loop = asyncio.new_event_loop()
+    try:
+        while (chunk := loop.run_until_complete(anext(chunks, None))) is not None:
+            yield chunk
+    finally:
+        loop.run_until_complete(chunks.aclose())
+        loop.close()

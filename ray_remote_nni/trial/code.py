@@ -33,7 +33,7 @@ _COPY_BYTES = 2**20
 class Reader(Protocol):
     """Bytes as they arrive."""
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> bytes | memoryview:
         """Return up to `size` bytes, none at the end."""
 
 
@@ -107,7 +107,7 @@ def send_contents(name: str, digests: Sequence[str]) -> Iterator[bytes]:
         yield b"".join(waiting)
 
 
-def ensure_code(name: str, fetch: Callable[[Sequence[str] | None], Iterator[bytes]]) -> Path:
+def ensure_code(name: str, fetch: Callable[[Sequence[str] | None], Iterator[bytes | memoryview]]) -> Path:
     """Return the code's folder; where it is missing, make it from what the head sends.
 
     `fetch(None)` yields the manifest's text, `fetch(digests)` the contents of those files. Of several trials that
@@ -243,12 +243,12 @@ def _write(path: str, entry: Entry, contents: Reader) -> None:
 class _Chunks:
     """An iterator of chunks as a reader."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes | memoryview]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int, /) -> memoryview:
         if not self._rest:
             self._rest = memoryview(next(self._chunks, b""))
         part, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(part)
+        return part

@@ -16,7 +16,7 @@ Kind = Literal["file", "folder", "link"]
 class Entry:
     """One path, relative to the code's folder.
 
-    `mode` holds the permission bits, `size` is in bytes and `mtime_ns` since the epoch. `content` is the SHA-256 of a
+    `mode` holds the permission bits, `size` is in bytes and `mtime_ns` since the epoch. `content` is the digest of a
     file, the target of a link, and nothing for a folder.
     """
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ray_remote_nni.guard.client import GuardedProcess, GuardLost, StartFailed
 from ray_remote_nni.trial.command import command_argv
+from ray_remote_nni.trial.conda import with_conda
 from ray_remote_nni.trial.environment import trial_environment, visible_gpus
 from ray_remote_nni.trial.metrics import MetricReader
 from ray_remote_nni.trial.spec import Ended, NotStarted, Started, TrialEvent, TrialSpec
@@ -68,9 +69,10 @@ def _start(process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace
         python_path=machine.python_path,
         visible_gpus=visible_gpus(spec.gpu_number, spec.gpus, machine.gpu_indices),
     )
+    command = with_conda(spec.command, environment, machine.python_path)
     return process.start(
         f"{spec.experiment_id}/{spec.trial_id}/{spec.attempt}",
-        command_argv(spec.command, environment.get("PATH"), workspace.code),
+        command_argv(command, environment.get("PATH"), workspace.code),
         cwd=workspace.code,
         environment=environment,
         stdout=workspace.stdout,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, TrialEvent, TrialSpec
 from ray_remote_nni.trial.working_copy import stock
 
+#: So many chunks of code are on their way to a machine while it writes one.
+_AHEAD = 2
+
 
 @ray.remote(num_cpus=0, max_retries=0)
 def run_trial(pickled_spec: bytes, head_node: str) -> bytes:
@@ -25,7 +29,7 @@ def run_trial(pickled_spec: bytes, head_node: str) -> bytes:
     Python pickler for them, once in every trial's time on either side.
     """
     spec: TrialSpec = pickle.loads(pickled_spec)
-    code = ensure_code(spec.code, lambda digests: _fetch_code(spec.code, digests, head_node))
+    code = ensure_code(spec.code, lambda digests: fetch_code(spec.code, digests, head_node))
     events: list[TrialEvent] = []
     for batch in run_attempt(spec, Machine.from_environment(), code):
         if not isinstance(batch[-1], (Ended, NotStarted)):
@@ -41,21 +45,19 @@ def events_of(result: bytes) -> list[TrialEvent]:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def send_code(name: str, digests: Sequence[str] | None) -> Iterator[bytes]:
-    """Yield these files of the head's code, or its manifest for None.
-
-    The object store is small, so only a few chunks are under way at once.
-    """
+def send_code(name: str, digests: Sequence[str] | None) -> Iterator[_Chunk]:
+    """Yield these files of the head's code, or its manifest for None."""
     if digests is None:
-        yield load_manifest(name).to_json().encode()
+        yield _Chunk(load_manifest(name).to_json().encode())
     else:
-        yield from send_contents(name, digests)
+        for part in send_contents(name, digests):
+            yield _Chunk(part)
 
 
 @ray.remote(num_cpus=0, max_retries=0)
 def warm_up(experiment_id: str, code: str, head_node: str, workers: Workers) -> None:
     """Start a worker, which has then imported all that a trial needs, and its code; keep it until all have started."""
-    stock(ensure_code(code, lambda digests: _fetch_code(code, digests, head_node)))
+    stock(ensure_code(code, lambda digests: fetch_code(code, digests, head_node)))
     ray.get(find_inbox(experiment_id).meet.remote(workers))
 
 
@@ -64,7 +66,18 @@ def on_node(node_id: str, *, hard: bool = False) -> NodeAffinitySchedulingStrate
     return NodeAffinitySchedulingStrategy(node_id=node_id, soft=not hard)
 
 
-def _fetch_code(name: str, digests: Sequence[str] | None, head_node: str) -> Iterator[bytes]:
+class _Chunk:
+    """Bytes that Ray puts into its object store, and reads there, without a copy in between."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self.data = data
+
+    def __reduce_ex__(self, _: Any) -> tuple[type[_Chunk], tuple[pickle.PickleBuffer]]:
+        return _Chunk, (pickle.PickleBuffer(self.data),)
+
+
+def fetch_code(name: str, digests: Sequence[str] | None, head_node: str) -> Iterator[bytes | memoryview]:
+    """Yield what `send_code` does on the head. The object store is small: only a few chunks are under way at once."""
     options: dict[str, Any] = {
         "name": "send trial code",
         "scheduling_strategy": on_node(head_node, hard=True),
@@ -72,5 +85,12 @@ def _fetch_code(name: str, digests: Sequence[str] | None, head_node: str) -> Ite
         "_generator_backpressure_num_objects": 4,
     }
     chunks: Any = send_code.options(**options).remote(name, digests)
+    coming: deque[Any] = deque()
     for chunk in chunks:
-        yield ray.get(chunk)
+        # Without this nothing would be on its way here while the one before is written.
+        ray.wait([chunk], timeout=0, fetch_local=True)
+        coming.append(chunk)
+        if len(coming) > _AHEAD:
+            yield ray.get(coming.popleft()).data
+    while coming:
+        yield ray.get(coming.popleft()).data

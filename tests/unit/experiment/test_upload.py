@@ -235,3 +235,19 @@ def test_progress_tells_bytes_and_files(code: Path) -> None:
     assert [(sent.files, sent.all_files) for sent in (seen[0], seen[-1])] == [(0, 4), (4, 4)]
     assert seen == sorted(seen, key=lambda sent: sent.bytes)
     assert seen[-1].bytes == seen[-1].all_bytes == 3 * 2**20 + 21
+
+
+def test_one_byte_anywhere_in_a_large_file_makes_other_code(code: Path) -> None:
+    size = 17 * 2**20
+    names = set()
+    for changed in (None, 0, 8 * 2**20 - 1, 8 * 2**20, size - 1):
+        content = bytearray(size)
+        if changed is not None:
+            content[changed] = 1
+        (code / "data.bin").write_bytes(content)
+        names.add(name(code))
+    (code / "data.bin").write_bytes(bytes(size + 1))
+    names.add(name(code))
+    assert len(names) == 6
+    (code / "data.bin").write_bytes(bytes(size))
+    assert name(code) in names

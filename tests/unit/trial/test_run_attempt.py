@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -243,6 +244,68 @@ def test_a_shells_start_up_noise_is_not_in_a_trials_output(trial: ATrial, tmp_pa
 def test_a_command_may_use_what_only_bash_knows(trial: ATrial) -> None:
     trial.run("words=(a b); [[ ${words[1]} == b ]] && echo ${words[@]}")
     assert trial.workspace.stdout.read_text() == "a b\n"
+
+
+def test_a_setup_command_of_several_lines_sees_its_own_scripts(trial: ATrial) -> None:
+    (trial.code / "env.sh").write_text("export GREETING=sourced\n")
+    trial.run('source env.sh && echo "$GREETING"\necho second line')
+    assert trial.workspace.stdout.read_text() == "sourced\nsecond line\n"
+
+
+@pytest.mark.parametrize("how", ["CONDA_EXE", "PATH", "pythonPath", "HOME"])
+def test_conda_activate_works_wherever_conda_is(trial: ATrial, tmp_path: Path, how: str) -> None:
+    conda = tmp_path / "miniconda3"
+    for folder in ("bin", "etc/profile.d", "envs/mine/bin", "envs/other/bin"):
+        (conda / folder).mkdir(parents=True)
+    (conda / "bin/conda").write_text("#!/bin/sh\necho 'conda: your shell is not configured' >&2; exit 1\n")
+    (conda / "bin/conda").chmod(0o755)
+    script = f"conda() {{ [ $1 = activate ] && PATH={conda}/envs/$2/bin:$PATH && CONDA_DEFAULT_ENV=$2; }}"
+    (conda / "etc/profile.d/conda.sh").write_text(script)
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
+    if how == "CONDA_EXE":
+        environment["CONDA_EXE"] = str(conda / "bin/conda")
+    elif how == "PATH":
+        environment["PATH"] = f"{conda}/bin:{os.environ['PATH']}"
+    elif how == "pythonPath":
+        trial.machine = replace(trial.machine, python_path=str(conda / "envs/other/bin"))
+    else:
+        environment["HOME"] = str(tmp_path)
+    ended = end_of(
+        trial.run('conda activate mine && echo "$CONDA_DEFAULT_ENV ${PATH%%:*}"', base_environment=environment)
+    )
+    assert ended.exit_code == 0, ended.error
+    assert trial.workspace.stdout.read_text() == f"mine {conda}/envs/mine/bin\n"
+
+
+def test_the_python_path_is_in_front_of_what_the_login_shell_put_first(trial: ATrial, tmp_path: Path) -> None:
+    for name in ("login", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "python3").write_text(f"#!/bin/sh\necho {name}\n")
+        (tmp_path / name / "python3").chmod(0o755)
+    trial.machine = replace(trial.machine, python_path=str(tmp_path / "mine"))
+    login = {"PATH": f"{tmp_path}/login:{os.environ['PATH']}"}
+    trial.run("python3 train.py", base_environment=login, environment={"PATH": f"{tmp_path}/login:/usr/bin:/bin"})
+    assert trial.workspace.stdout.read_text() == "mine\n"
+
+
+def test_100_mb_of_output_are_kept_on_disk_and_never_in_memory(trial: ATrial) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    command = "head -c 100000000 /dev/zero; head -c 100000000 /dev/zero >&2; exit 3"
+    ended = end_of(trial.run(command))
+    assert ended.exit_code == 3
+    assert [trial.workspace.stdout.stat().st_size, trial.workspace.stderr.stat().st_size] == [10**8, 10**8]
+    assert len(str(ended.error)) <= 4096
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_a_trial_that_heeds_sigterm_ends_by_itself_and_one_that_does_not_is_killed(trial: ATrial) -> None:
+    heeds = "trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    assert end_of(trial.run(heeds, timeout_s=1.0)).reason == "timeout"
+    assert trial.workspace.stdout.read_text() == "ready\nsaved\n"
+    began = time.monotonic()
+    ended = end_of(trial.run("trap '' TERM; while :; do sleep 0.05; done", attempt=2, timeout_s=0.3))
+    assert (ended.reason, ended.exit_code) == ("timeout", 137)
+    assert time.monotonic() - began < 0.3 + 5.0
 
 
 @pytest.mark.parametrize(("number", "assigned", "seen"), [(None, (), "0,1"), (0, (), ""), (1, (1,), "1")])

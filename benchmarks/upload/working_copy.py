@@ -1,0 +1,61 @@
+"""What a trial's working copy costs in time and disk, on this machine."""
+
+from __future__ import annotations
+
+import io
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray_remote_nni.experiment.upload import read_code
+from ray_remote_nni.trial.code import receive_code
+from ray_remote_nni.trial.working_copy import leave_to_others, make_working_copy
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Seconds of the first copy, and of the middle one and the slowest of the rest; bytes on disk for each trial."""
+
+    first_s: float
+    middle_s: float
+    slowest_s: float
+    disk_bytes: float
+
+
+def measure_copies(directory: Path, trials: int = 10) -> Copies:
+    """Make and leave working copies one after the other, as trials at concurrency 1 do."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, _home(name):
+        code = read_code(directory)
+        contents = io.BytesIO(b"".join((directory / e.path).read_bytes() for e in code.manifest.files().values()))
+        folder = receive_code(code.manifest, list(code.manifest.files()), contents)
+        before = _free(name)
+        times = []
+        for number in range(trials):
+            began = time.monotonic()
+            make_working_copy(folder, f"{name}/{number}")
+            times.append(time.monotonic() - began)
+            leave_to_others(folder, f"{name}/{number}")
+        used = before - _free(name)
+    return Copies(times[0], statistics.median(times[1:]), max(times[1:]), used / trials)
+
+
+def _free(folder: str) -> int:
+    os.sync()
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+@contextmanager
+def _home(folder: str) -> Iterator[None]:
+    before = os.environ["HOME"]
+    os.environ["HOME"] = folder
+    (Path(folder) / ".ray-nni/code").mkdir(parents=True)
+    try:
+        yield
+    finally:
+        os.environ["HOME"] = before
