@@ -20,7 +20,7 @@ from ray_remote_nni.errors import MachineError, NotFound
 from ray_remote_nni.experiment import collect, run
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.experiment.logs import _fetch, trial_output
+from ray_remote_nni.experiment.logs import _fetch, _in_turn, trial_output
 from ray_remote_nni.experiment.mirror import _unpack, catch_up, follow, pull_outputs
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.records.model import ExperimentStatus
@@ -277,7 +277,7 @@ def test_a_trial_that_has_not_started_has_no_output(home: Path, entry: Experimen
 def test_output_that_is_gone_from_its_machine_is_an_error_and_not_empty(home: Path, entry: ExperimentEntry) -> None:
     state = cluster(home)
     with pytest.raises(NotFound, match="aB3dE on localhost"):
-        asyncio.run(_fetch(ClusterAccess(state, None), state.machines[0], "exp12345", "aB3dE", "stdout"))
+        list(_in_turn(_fetch(ClusterAccess(state, None), state.machines[0], "exp12345", "aB3dE", "stdout")))
 
 
 def test_output_that_cannot_be_kept_here_is_told_and_stops_nothing_else(home: Path, entry: ExperimentEntry) -> None:
