@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 
 from ray_remote_nni.cluster.alone import alone_with
+from ray_remote_nni.cluster.certificates import issue, make_authority
 from ray_remote_nni.cluster.dependencies import ROOTS, DependencyPlan, pack_dependencies, plan_dependencies
 from ray_remote_nni.cluster.distributions import available_here
 from ray_remote_nni.cluster.facts import MachineFacts, Question, read_facts
@@ -20,7 +21,11 @@ from ray_remote_nni.cluster.library import install, our_library
 from ray_remote_nni.cluster.lost import owner_of
 from ray_remote_nni.cluster.node import start_node
 from ray_remote_nni.cluster.plan import (
+    AUTHORITY_FILE,
+    CERTIFICATE_FILE,
+    KEY_FILE,
     PORTS_PER_NODE,
+    TOKEN_FILE,
     ClusterPlan,
     NodePlan,
     check_machines,
@@ -226,7 +231,7 @@ async def _start_missing(
             "Type: ray-nni down, then ray-nni up."
         )
     if known is not None and running:
-        _check_unchanged(known, machines)
+        _check_unchanged(known, request, machines)
     missing = [machine for machine in machines if not running or machine.facts.guard is None]
     if known is not None and not missing:
         return BroughtUp(_with_forward(request, known), ())
@@ -243,6 +248,7 @@ async def _start_missing(
         dependencies=dependencies.folder,
         gcs_address=known.gcs_address if known is not None and running else None,
         indices=[machine.index for machine in machines],
+        tls=request.tls,
     )
     places = {machine.index: machine for machine in machines}
     state = _state(request, plan, places, library)
@@ -276,8 +282,16 @@ async def _start_missing(
     return BroughtUp(_with_forward(request, state), tuple(machine.host for machine in missing))
 
 
-def _check_unchanged(known: ClusterState, machines: Sequence[_Machine]) -> None:
-    """Raise ClusterError where a machine runs with another Python or other GPUs than the configuration wants now."""
+def _check_unchanged(known: ClusterState, request: ClusterRequest, machines: Sequence[_Machine]) -> None:
+    """Raise ClusterError where a machine runs with another Python or other GPUs than the configuration wants now.
+
+    The same where the traffic is encrypted and should not be, or is not.
+    """
+    if request.tls != (known.authority is not None):
+        raise ClusterError(
+            f"Cluster {known.name} runs {'without' if request.tls else 'with'} TLS (ray.tls). "
+            "Type: ray-nni down, then ray-nni up."
+        )
     nodes = {node.index: node for node in known.machines}
     changed = [
         machine.host
@@ -300,12 +314,21 @@ async def _start(machine: _Machine, node: NodePlan, state: ClusterState, report:
             await install(machine.connection, node.python, name, io.BytesIO(archive))
         started = time.monotonic()
         library = f"{machine.facts.home}/.ray-nni/lib/{name}"
-        await start_node(machine.connection, node, library, state.token, owner_of(state.config))
+        await start_node(machine.connection, node, library, _secrets(machine, node, state), owner_of(state.config))
     except MachineError:
         report(machine.host, "failed")
         raise
     role = "head" if node.address == state.gcs_address.rpartition(":")[0] else "worker"
     report(machine.host, f"{role} up at {node.address} after {time.monotonic() - started:.1f} s")
+
+
+def _secrets(machine: _Machine, node: NodePlan, state: ClusterState) -> dict[str, str]:
+    """Return the files that make a node one of this cluster."""
+    files = {TOKEN_FILE: state.token}
+    if state.authority is not None:
+        own = issue(state.authority, (node.address, *machine.facts.addresses))
+        files |= {AUTHORITY_FILE: state.authority.certificate, CERTIFICATE_FILE: own.certificate, KEY_FILE: own.key}
+    return files
 
 
 async def _bring_dependencies(machine: _Machine, plan: DependencyPlan) -> None:
@@ -356,6 +379,7 @@ def _state(request: ClusterRequest, plan: ClusterPlan, machines: Mapping[int, _M
         status="starting",
         created=time.time(),
         token=secrets.token_hex(32),
+        authority=make_authority(plan.name) if request.tls else None,
         library=library,
         ray_version=machines[plan.nodes[0].index].facts.distributions["ray"],
         gcs_address=plan.gcs_address,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from ray_remote_nni.cluster.module import answers, ask_module, run_module
 from ray_remote_nni.cluster.plan import NodePlan
@@ -13,8 +14,12 @@ START_TIMEOUT_S = 90.0
 _STOP_TIMEOUT_S = 60.0
 
 
-async def start_node(transport: Transport, node: NodePlan, library: str, token: str, owner: str = "") -> None:
+async def start_node(
+    transport: Transport, node: NodePlan, library: str, secrets: Mapping[str, str], owner: str = ""
+) -> None:
     """Start a node and wait until its Ray runs; it is marked as this owner's.
+
+    `secrets` are files for its folder, by name, for their owner's eyes only.
 
     Raises MachineError with Ray's own last words.
     """
@@ -25,7 +30,7 @@ async def start_node(transport: Transport, node: NodePlan, library: str, token: 
         "python": node.python,
         "ray_arguments": list(node.ray_arguments),
         "environment": dict(node.environment),
-        "token": token,
+        "secrets": dict(secrets),
         "owner": owner,
     }
     module = "ray_remote_nni.cluster.remote.start_node"

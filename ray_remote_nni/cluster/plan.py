@@ -18,6 +18,8 @@ FIRST_PORT, LAST_PORT = 20000, 31999
 PORTS_PER_NODE = 9
 MINIMUM_RAY = (2, 60)
 SUPPORTED_PYTHONS = ((3, 10), (3, 13))
+#: Secret files in a node's folder.
+TOKEN_FILE, AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE = "token", "authority.crt", "node.crt", "node.key"
 _NEEDED_BYTES = 300 * 1024 * 1024
 #: Ray's longest socket, sockets/dash_MetricsHead, lies up to 68 bytes below its temp dir, and a path may have 107.
 _LONGEST_TEMP_DIR = 39
@@ -180,6 +182,7 @@ def plan_cluster(
     library: str,
     dependencies: str | None,
     gcs_address: str | None = None,
+    tls: bool = False,
     indices: Sequence[int] | None = None,
 ) -> ClusterPlan:
     """Plan a cluster of machines that `check_machines` found nothing wrong with.
@@ -200,6 +203,7 @@ def plan_cluster(
             facts[index],
             gcs_address=gcs_address,
             is_head=index == head,
+            tls=tls,
             libraries=[library, *([dependencies] if dependencies and index == head else [])],
         )
         for index in order
@@ -215,6 +219,7 @@ def _plan_node(
     *,
     gcs_address: str,
     is_head: bool,
+    tls: bool,
     libraries: Sequence[str],
 ) -> NodePlan:
     root = f"{known.home}/.ray-nni"
@@ -237,7 +242,11 @@ def _plan_node(
         ray_arguments=_ray_arguments(index, known, address, temp_dir, gpus, gcs_address, is_head),
         environment={
             "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": f"{directory}/token",
+            "RAY_AUTH_TOKEN_PATH": f"{directory}/{TOKEN_FILE}",
+            "RAY_USE_TLS": "1" if tls else "0",
+            "RAY_TLS_CA_CERT": f"{directory}/{AUTHORITY_FILE}" if tls else None,
+            "RAY_TLS_SERVER_CERT": f"{directory}/{CERTIFICATE_FILE}" if tls else None,
+            "RAY_TLS_SERVER_KEY": f"{directory}/{KEY_FILE}" if tls else None,
             "RAY_USAGE_STATS_ENABLED": "0",
             # Nodes may differ in the patch version of Python.
             "RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL": "minor",

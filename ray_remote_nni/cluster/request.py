@@ -50,6 +50,8 @@ class ClusterRequest:
     head_host: str | None
     #: `ray.bootstrap`: when Ray runs in a private runtime.
     bootstrap: str = "auto"
+    #: `ray.tls`: whether the traffic between the machines is encrypted.
+    tls: bool = False
 
     def matches(self, state: ClusterState) -> bool:
         """Tell whether a cluster consists of just these machines, in this order; it may miss some of them so far."""
@@ -71,9 +73,10 @@ def request_cluster(
 ) -> ClusterRequest:
     """Build the request from a configuration; `ask(prompt)` is called for each secret that says `ask`."""
     service = experiment.training_service
+    shared = (experiment.ray.bootstrap, experiment.ray.tls)
     if isinstance(service, LocalConfig):
         settings = MachineSettings(LOCAL_HOST, python_path=None, gpu_indices=service.gpu_indices)
-        return ClusterRequest(config, "local", (RequestedMachine(settings, None),), None, experiment.ray.bootstrap)
+        return ClusterRequest(config, "local", (RequestedMachine(settings, None),), None, *shared)
     accept = accept_new_host_keys or experiment.ray.host_key_policy == "accept-new"
     machines = tuple(
         RequestedMachine(
@@ -83,7 +86,7 @@ def request_cluster(
         for machine in service.machine_list
         if experiment.ray.machine(machine.host, machine.port).enabled
     )
-    return ClusterRequest(config, "remote", machines, experiment.ray.head_node, experiment.ray.bootstrap)
+    return ClusterRequest(config, "remote", machines, experiment.ray.head_node, *shared)
 
 
 def identity_of(machine: MachineConfig | LocalConfig) -> tuple[str, int | None, str | None]:

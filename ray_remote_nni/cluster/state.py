@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ray_remote_nni.cluster.certificates import Certificate
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.guard.processes import is_same_process
 from ray_remote_nni.paths import clusters_folder
@@ -60,8 +61,9 @@ class ForwardState:
 class ClusterState:
     """A cluster that is up, or half up, or half down. `status` is "starting", "up" or "stopping".
 
-    The file holds the token and is readable by the user only; it holds no password. `machines[0]` is the head.
-    `library` is the version of our code that runs there. `forward` is None where the head is this machine.
+    The file holds the token and the authority's key, and is readable by the user only; it holds no password.
+    `machines[0]` is the head. `library` is the version of our code that runs there. `forward` is None where the head is
+    this machine. `authority` signs the nodes' certificates, None where traffic is not encrypted.
     """
 
     name: str
@@ -77,6 +79,7 @@ class ClusterState:
     machines: tuple[MachineState, ...]
     forward: ForwardState | None = None
     missing: tuple[MissingMachine, ...] = ()
+    authority: Certificate | None = None
 
     @property
     def head(self) -> MachineState:
@@ -141,4 +144,6 @@ def _parse(known: dict[str, Any]) -> ClusterState:
     machines = tuple(MachineState(**{**machine, "gpus": tuple(machine["gpus"])}) for machine in known["machines"])
     forward = ForwardState(**known["forward"]) if known["forward"] else None
     missing = tuple(MissingMachine(**machine) for machine in known.get("missing", ()))
-    return ClusterState(**{**known, "machines": machines, "forward": forward, "missing": missing})
+    authority = Certificate(**known["authority"]) if known.get("authority") else None
+    parsed = {"machines": machines, "forward": forward, "missing": missing, "authority": authority}
+    return ClusterState(**{**known, **parsed})

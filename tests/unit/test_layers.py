@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "assessor": ({"errors"}, {"numpy", "scipy"}),
     "custom": ({"errors", "guard"}, set()),
     "trial": ({"guard"}, set()),
-    "cluster": ({"errors", "paths", "guard", "config"}, {"asyncssh", "packaging", "pydantic"}),
+    "cluster": ({"errors", "paths", "guard", "config"}, {"asyncssh", "cryptography", "packaging", "pydantic"}),
     "experiment": (
         {"errors", "paths", "config", "records", "tuner", "assessor", "custom", "trial", "cluster"},
         {"ray", "yaml", "pathspec"},

@@ -1,4 +1,4 @@
-"""Starts a node on its own machine: folders, token, then the guard with Ray as its daemons.
+"""Starts a node on its own machine: folders, secrets, then the guard with Ray as its daemons.
 
 Its environment holds RAY_NNI_NODE, the node's folder: the mark of everything that the guard starts.
 """
@@ -19,16 +19,16 @@ NODE_MARK = "RAY_NNI_NODE"
 
 
 def main() -> None:
-    """Read the node's plan and the token from standard input; print what the guard's start prints."""
+    """Read the node's plan and its secret files from standard input; print what the guard's start prints."""
     asked: dict[str, Any] = json.load(sys.stdin)
     directory, temp_dir = Path(asked["directory"]), Path(asked["temp_dir"])
     for folder in (Path.home() / ".ray-nni", directory, directory / "tmp", temp_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
-    token = directory / "token"
-    descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(asked["token"])
+    for name, text in asked["secrets"].items():
+        descriptor = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
     # For whoever must find this node when all else is forgotten.
     mark = {name: asked[name] for name in ("owner", "directory", "temp_dir", "python") if name in asked}
     (directory / "owner.json").write_text(json.dumps(mark))

@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 from machine_values import cluster_state, machine_state
 
+from ray_remote_nni.cluster.certificates import Certificate
 from ray_remote_nni.cluster.state import ForwardState, all_states, load_state, state_file
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.guard.processes import read_process
 
 
 def test_a_state_is_read_as_it_was_written(home: Path) -> None:
-    state = cluster_state(machines=(machine_state(gpus=(0, 2)), machine_state("192.0.2.2", port=10022, index=1)))
+    state = cluster_state(
+        machines=(machine_state(gpus=(0, 2)), machine_state("192.0.2.2", port=10022, index=1)),
+        authority=Certificate("a certificate", "a key"),
+    )
     state = replace(state, forward=ForwardState(port=8265, pid=1, start_ticks=2))
     state.save()
     assert load_state("abc123") == state

@@ -70,7 +70,7 @@ def make_node(home: Path, tmp_path: Path, fake_ray: str) -> NodePlan:
 
 
 def start(node: NodePlan) -> None:
-    asyncio.run(start_node(LocalTransport(), node, LIBRARY, TOKEN))
+    asyncio.run(start_node(LocalTransport(), node, LIBRARY, {"token": TOKEN}))
 
 
 def stop(node: NodePlan) -> list[str]:

@@ -17,7 +17,6 @@ from ray_remote_nni.config import ConfigInvalid
         ("logLevel: debug", "logLevel"),
         ("debug: true", "debug"),
         ("ray: {trialNodeNumber: 2}", "ray.trialNodeNumber"),
-        ("ray: {tls: true}", "ray.tls"),
         ("ray: {ports: {gcs: 6379}}", "ray.ports"),
     ],
 )
