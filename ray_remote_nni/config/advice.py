@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 from ray_remote_nni.config.environment import substitute
 from ray_remote_nni.config.load import LoadedConfig, in_v2, read_source
 from ray_remote_nni.config.located import Source
-from ray_remote_nni.config.models import ExperimentConfig, RemoteConfig
+from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, MachineConfig, MachineOptions, RemoteConfig
 from ray_remote_nni.config.names import FieldPath
+from ray_remote_nni.config.options import LOCAL_HOST
 from ray_remote_nni.config.problems import Problem
 
 _LARGE_BYTES = 100 * 1000**2
@@ -50,25 +51,30 @@ def _concurrency(experiment: ExperimentConfig) -> Iterator[_Advice]:
     wanted, most = experiment.trial_concurrency, experiment.max_trial_number
     if most is not None and wanted > most:
         yield path, f"{wanted} at once, but maxTrialNumber ends it after {most} trials", None
-    room = _gpu_room(experiment)
+    room = _room(experiment)
     if room is not None and wanted > room:
         at_once = f"{room} trial{'' if room == 1 else 's'}"
-        message = f"{wanted} at once, but the GPUs of gpuIndices have room for {at_once}: the others wait"
-        yield path, message, "Give more gpuIndices, raise maxTrialNumberPerGpu, or lower this"
+        message = f"{wanted} at once, but the machines have room for {at_once} by gpuIndices and maxTrials: others wait"
+        yield path, message, "Give more gpuIndices, raise maxTrialNumberPerGpu or maxTrials, or lower this"
 
 
-def _gpu_room(experiment: ExperimentConfig) -> int | None:
-    """How many trials the named GPUs take at once; None where that is known on the machines only."""
-    needed = experiment.trial_gpu_number
+def _room(experiment: ExperimentConfig) -> int | None:
+    """How many trials run at once by what the config says; None where that is known on the machines only."""
     service = experiment.training_service
-    places = service.machine_list if isinstance(service, RemoteConfig) else (service,)
-    if not needed:
-        return None
+    places: list[tuple[MachineConfig | LocalConfig, MachineOptions]]
+    if isinstance(service, RemoteConfig):
+        places = [(machine, experiment.ray.machine(machine.host, machine.port)) for machine in service.machine_list]
+    else:
+        places = [(service, experiment.ray.machine(LOCAL_HOST))]
     room = 0
-    for place in places:
-        if place.gpu_indices is None:
+    for place, options in places:
+        limits = [] if options.enabled else [0]
+        limits += [] if options.max_trials is None else [options.max_trials]
+        if experiment.trial_gpu_number and place.gpu_indices is not None:
+            limits.append(len(place.gpu_indices) * place.max_trial_number_per_gpu // experiment.trial_gpu_number)
+        if not limits:
             return None
-        room += len(place.gpu_indices) // needed * place.max_trial_number_per_gpu
+        room += min(limits)
     return room
 
 

@@ -7,22 +7,45 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, LocalConfig, MachineConfig, RemoteConfig
+from ray_remote_nni.config.models import (
+    AlgorithmConfig,
+    ExperimentConfig,
+    LocalConfig,
+    MachineConfig,
+    MachineOptions,
+    RemoteConfig,
+)
+from ray_remote_nni.config.options import LOCAL_HOST
 from ray_remote_nni.config.public import duration_text, looks_secret
 from ray_remote_nni.config.search_space import range_names
 
 Row = tuple[str, ...]
 
-# What holds where classArgs are silent. A test holds it against the tuner's own settings.
-TPE_DEFAULTS: Mapping[str, str] = {
-    "optimize_mode": "minimize",
-    "seed": "drawn at the start, and kept",
-    "n_startup_jobs": "10",
-    "n_ei_candidates": "24 per parameter, 64 for all at once",
-    "linear_forgetting": "25",
-    "prior_weight": "1.0",
-    "gamma": "not used: the best tenth of the trials is good",
-    "constant_liar_type": "not used: running trials are among the bad ones",
+_SEED = "drawn at the start, and kept"
+# What holds where classArgs are silent. Tests hold it against the algorithms themselves.
+DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "TPE": {
+        "optimize_mode": "minimize",
+        "seed": _SEED,
+        "n_startup_jobs": "10",
+        "n_ei_candidates": "24 per parameter, 64 for all at once",
+        "linear_forgetting": "25",
+        "prior_weight": "1.0",
+        "gamma": "not used: the best tenth of the trials is good",
+        "constant_liar_type": "not used: running trials are among the bad ones",
+    },
+    "Random": {"optimize_mode": "minimize", "seed": _SEED},
+    "Anneal": {"optimize_mode": "maximize", "seed": _SEED},
+    "GridSearch": {"optimize_mode": "minimize"},
+    "Batch": {"optimize_mode": "minimize"},
+    "Medianstop": {"optimize_mode": "maximize", "start_step": "0"},
+    "Curvefitting": {
+        "epoch_num": "20",
+        "start_step": "6",
+        "threshold": "0.95",
+        "gap": "1",
+        "optimize_mode": "maximize",
+    },
 }
 
 
@@ -53,11 +76,25 @@ def picture(experiment: ExperimentConfig) -> tuple[Section, ...]:
 
 def _machines(experiment: ExperimentConfig) -> Section:
     service = experiment.training_service
-    columns = ("host", "port", "user", "login", "pythonPath", "GPUs", "trials per GPU", "GPUs in use by others")
+    columns = (
+        "host",
+        "port",
+        "user",
+        "login",
+        "pythonPath",
+        "GPUs",
+        "trials per GPU",
+        "GPUs in use by others",
+        "options",
+    )
     if isinstance(service, RemoteConfig):
-        rows = tuple(_machine(machine) for machine in service.machine_list)
+        rows = tuple(
+            (*_machine(machine), _options(experiment.ray.machine(machine.host, machine.port)))
+            for machine in service.machine_list
+        )
     else:
-        rows = (("this machine", "", "", "none needed", "your own PATH", *_gpus(service)),)
+        options = _options(experiment.ray.machine(LOCAL_HOST))
+        rows = (("this machine", "", "", "none needed", "your own PATH", *_gpus(service), options),)
     return Section("Machines", columns, rows)
 
 
@@ -77,6 +114,12 @@ def _login(machine: MachineConfig) -> str:
 def _gpus(place: MachineConfig | LocalConfig) -> Row:
     indices = "all" if place.gpu_indices is None else ", ".join(map(str, place.gpu_indices)) or "none"
     return indices, str(place.max_trial_number_per_gpu), "used too" if place.use_active_gpu else "left alone"
+
+
+def _options(options: MachineOptions) -> str:
+    parts = [] if options.enabled else ["not used"]
+    parts += [] if options.max_trials is None else [f"at most {options.max_trials} trials"]
+    return ", ".join([*parts, *(f"${name}={value}" for name, value in options.public_environment.items())])
 
 
 def _trials(experiment: ExperimentConfig) -> Iterator[Row]:
@@ -134,13 +177,12 @@ def _algorithm(algorithm: AlgorithmConfig) -> Iterator[Row]:
     if algorithm.code_directory is not None:
         yield "code", str(algorithm.code_directory)
     given = dict(algorithm.class_args)
-    if algorithm.name == "TPE":
-        given |= given.pop("tpe_args", {})
-        # Written out, null has a meaning of its own.
-        if "constant_liar_type" in given and given["constant_liar_type"] is None:
-            given["constant_liar_type"] = "null: running trials do not count"
-        for name, default in TPE_DEFAULTS.items():
-            yield (name, _shown(name, given.pop(name))) if name in given else (name, f"{default} (default)")
+    given |= given.pop("tpe_args", None) or {}
+    # Written out, null has a meaning of its own.
+    if "constant_liar_type" in given and given["constant_liar_type"] is None:
+        given["constant_liar_type"] = "null: running trials do not count"
+    for name, default in DEFAULTS.get(algorithm.name or "", {}).items():
+        yield (name, _shown(name, given.pop(name))) if name in given else (name, f"{default} (default)")
     for name, value in given.items():
         yield name, _shown(name, value)
 

@@ -36,7 +36,7 @@ def test_more_trials_at_once_than_there_will_be(load: Load) -> None:
 
 def test_more_trials_at_once_than_the_named_gpus_take(load: Load) -> None:
     [problem] = advice(load, remote("gpuIndices: '0,1,2'", "gpuIndices: 0"))
-    assert "room for 1 trial:" in problem.message
+    assert "room for 1 trial by" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,12 @@ def test_more_trials_at_once_than_the_named_gpus_take(load: Load) -> None:
 )
 def test_not_where_gpus_are_shared_or_are_known_on_the_machine_only(machines: tuple[str, ...], load: Load) -> None:
     assert advice(load, remote(*machines)) == []
+
+
+def test_more_trials_at_once_than_the_options_of_machines_allow(load: Load) -> None:
+    options = "ray: {machines: {h0: {maxTrials: 1}, h1: {enabled: false}}}\n"
+    [problem] = advice(load, remote("port: 22", "port: 22") + options)
+    assert "room for 1 trial by" in problem.message
 
 
 @pytest.mark.parametrize("command", ["python3 -u trian.py --lr 1", "bash trian.sh", "/usr/bin/python3.11 trian.py"])

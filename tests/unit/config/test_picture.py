@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
+import pytest
 from config_texts import LOCAL, MINIMAL, Experiment
 
+from ray_remote_nni.assessor.curve_fitting import CurveFitting
+from ray_remote_nni.assessor.median_stop import MedianStop
 from ray_remote_nni.config import ExperimentConfig, picture
-from ray_remote_nni.config.picture import TPE_DEFAULTS
+from ray_remote_nni.config.picture import DEFAULTS
 from ray_remote_nni.tuner.tpe.settings import TpeSettings
 
 REMOTE = """\
@@ -42,8 +46,8 @@ def rows(config: ExperimentConfig, title: str) -> list[tuple[str, ...]]:
 
 def test_each_machine_has_a_row_with_its_login_its_python_and_its_gpus(experiment: Experiment) -> None:
     assert rows(experiment(MINIMAL + REMOTE), "Machines") == [
-        ("192.0.2.1", "default", "alice", "password", "the login's own PATH", "0, 1", "2", "left alone"),
-        ("192.0.2.2", "2022", "bob", "password, asked for", "/opt/py/bin", "all", "1", "used too"),
+        ("192.0.2.1", "default", "alice", "password", "the login's own PATH", "0, 1", "2", "left alone", ""),
+        ("192.0.2.2", "2022", "bob", "password, asked for", "/opt/py/bin", "all", "1", "used too", ""),
         (
             "192.0.2.3",
             "default",
@@ -76,7 +80,7 @@ def test_nested_choices_are_shown_below_what_they_hang_on(experiment: Experiment
 
 def test_every_setting_of_tpe_is_shown_with_its_default(experiment: Experiment) -> None:
     shown = dict(rows(experiment(LOCAL), "Tuner: TPE"))
-    assert set(shown) == set(TPE_DEFAULTS)
+    assert set(shown) == set(DEFAULTS["TPE"])
     assert all(value.endswith("(default)") for value in shown.values())
 
 
@@ -90,8 +94,20 @@ def test_a_setting_that_is_given_is_shown_as_it_is(experiment: Experiment) -> No
 def test_the_defaults_that_are_shown_are_those_of_the_tuner() -> None:
     settings = TpeSettings(seed=0)
     for name in ("n_startup_jobs", "linear_forgetting", "prior_weight"):
-        assert TPE_DEFAULTS[name] == str(getattr(settings, name))
+        assert DEFAULTS["TPE"][name] == str(getattr(settings, name))
     assert (settings.maximize, settings.n_ei_candidates, settings.gamma, settings.liar) == (False, None, None, None)
+
+
+@pytest.mark.parametrize(("name", "algorithm"), [("Medianstop", MedianStop), ("Curvefitting", CurveFitting)])
+def test_the_defaults_that_are_shown_are_those_of_the_assessor(name: str, algorithm: type) -> None:
+    parameters = inspect.signature(algorithm).parameters.values()
+    assert DEFAULTS[name] == {parameter.name: str(parameter.default) for parameter in parameters}
+
+
+def test_what_is_special_about_a_machine_is_in_its_row(experiment: Experiment) -> None:
+    options = "ray: {machines: {192.0.2.2: {maxTrials: 2, trialEnvironment: {A: b}}, 192.0.2.3: {enabled: false}}}\n"
+    machines = rows(experiment(MINIMAL + REMOTE + options), "Machines")
+    assert [row[-1] for row in machines] == ["", "at most 2 trials, $A=b", "not used"]
 
 
 def test_limits_are_shown_in_the_largest_unit_that_fits(experiment: Experiment) -> None:
