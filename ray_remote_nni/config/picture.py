@@ -95,7 +95,9 @@ def _machines(experiment: ExperimentConfig) -> Section:
     else:
         options = _options(experiment.ray.machine(LOCAL_HOST))
         rows = (("this machine", "", "", "none needed", "your own PATH", *_gpus(service), options),)
-    return Section("Machines", columns, rows)
+    # Options are rare, and the table is wide.
+    width = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
+    return Section("Machines", columns[:width], tuple(row[:width] for row in rows))
 
 
 def _machine(machine: MachineConfig) -> Row:
@@ -127,7 +129,8 @@ def _trials(experiment: ExperimentConfig) -> Iterator[Row]:
     yield "command", experiment.trial_command.strip()
     yield "code", str(experiment.trial_code_directory)
     gpus = experiment.trial_gpu_number
-    yield "GPUs", "not reserved: a trial sees all of its machine" if gpus is None else f"{gpus} for each trial"
+    told = "not reserved: a trial sees all of its machine" if gpus is None else "none: a trial sees no GPU"
+    yield "GPUs", f"{gpus} for each trial" if gpus else told
     yield "CPUs", f"{ray.trial_cpu_number:g} reserved for each" if ray.trial_cpu_number else "not reserved"
     yield "memory", f"{ray.trial_memory} bytes reserved for each" if ray.trial_memory else "not reserved"
     yield "at once", str(experiment.trial_concurrency)
