@@ -7,7 +7,6 @@ another experiment's code has already is not sent again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -134,6 +133,8 @@ def _is_here(folder: str, _hour: int) -> bool:
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Keep others on this machine from making the code of this name at the same time."""
+    import fcntl  # not on Windows, where a client loads this module and runs none of it
+
     folder = machine_root() / "code"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / f".{name}.lock").open("w") as lock:

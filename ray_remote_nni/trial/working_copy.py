@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import shutil
@@ -167,6 +166,8 @@ def _copy_large(source: str, target: str, file: _File) -> None:
 
 def _clone(source: str, target: str, file: _File) -> bool:
     """Make a copy that shares its blocks with the source; tell whether the file system can do that."""
+    import fcntl  # not on Windows, where a client loads this module and runs none of it
+
     if file.size == 0:
         return False
     try:
