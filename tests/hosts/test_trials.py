@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import signal
 import time
@@ -272,3 +273,56 @@ def test_a_bad_trial_is_stopped_early_with_all_that_it_started(
     took = datetime.fromisoformat(second["endTime"]) - datetime.fromisoformat(second["startTime"])
     assert took.total_seconds() < 2
     until(lambda: not any("sleep 4242" in str(process) for machine in machines for process in machine.processes()))
+
+
+def test_code_arrives_as_it_is_once_and_each_trial_changes_its_own(client: Client, experiment: Any) -> None:
+    script = """
+        import hashlib, os, nni
+        nni.get_next_parameter()
+        found = []
+        for parent, folders, files in os.walk("."):
+            for name in sorted(folders + files):
+                path = os.path.join(parent, name)
+                link = os.readlink(path) if os.path.islink(path) else ""
+                found.append((path, os.lstat(path).st_mode & 0o100, link))
+        with open("data/large.bin", "r+b") as file:
+            print(sorted(found), hashlib.sha256(file.read()).hexdigest())
+            file.seek(0)
+            file.write(b"mine")
+        assert not os.path.exists("model.pt")
+        open("model.pt", "w").close()
+        nni.report_final_result(1)
+    """
+    config = experiment(script, maxTrialNumber=6)
+    code = config.parent / "code"
+    (code / "data").mkdir()
+    (code / "data/Größe ✓.txt").touch()
+    (code / "data/large.bin").write_bytes(bytes(12_000_000))
+    (code / "run.sh").touch(0o755)
+    (code / "link").symlink_to("data/large.bin")
+    (code / "dangling").symlink_to("/no/such/file")
+    (code / ".nniignore").write_text("*.log\n")
+    (code / "old.log").touch()
+    (code / "other.yml").write_text("trainingService: {machineList: [{host: a, password: hunter2}]}")
+
+    first = client.run("run", config)
+    trials = client.trials()
+    printed = client.home.glob("nni-experiments/*/trials/*/stdout")
+    ids = {trial["trialId"] for trial in trials}
+    outputs = {file.read_text() for file in printed if file.parent.name in ids}
+    (code / "trial.py").write_text((code / "trial.py").read_text() + "# changed\n")
+    second = client.run("run", config)
+
+    assert {trial["status"] for trial in trials} == {"SUCCEEDED"}
+    assert len({trial["machine"] for trial in trials}) == 2
+    assert len(outputs) == 1
+    (said,) = outputs
+    for part in ("'./data/Größe ✓.txt', 0", "'./run.sh', 64", "'/no/such/file'", "'data/large.bin'"):
+        assert part in said
+    assert hashlib.sha256(bytes(12_000_000)).hexdigest() in said
+    assert "old.log" not in said
+    assert "other.yml" not in said
+    assert "other.yml is not sent: a password is written out in it" in first.stderr
+    assert "Sent 4 files of the code, 12 MB" in first.stderr
+    assert "Sent" not in second.stderr
+    assert {trial["status"] for trial in client.trials()} == {"SUCCEEDED"}
