@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -58,15 +59,24 @@ def ask_secret(prompt: str) -> str:
 
     It is read from the terminal, or where there is none from standard input. Raises UsageError where that ends.
     """
+    while (secret := _read_secret(f"{prompt}: ")) == "":
+        pass
+    if secret is None:
+        raise UsageError(
+            f"{prompt}: it is to be asked for, and there is no terminal to ask at. Run this in a terminal, "
+            "or write a variable in place of ask, such as password: ${PASSWORD}, and set it."
+        )
+    return secret
+
+
+def _read_secret(prompt: str) -> str | None:
     with warnings.catch_warnings():
-        # Standard input that is no terminal shows nothing either.
-        warnings.simplefilter("ignore", getpass.GetPassWarning)
+        warnings.simplefilter("error", getpass.GetPassWarning)
         try:
-            while True:
-                if secret := getpass.getpass(f"{prompt}: "):
-                    return secret
+            return getpass.getpass(prompt)
         except EOFError:
-            raise UsageError(
-                f"{prompt}: it is to be asked for, and there is no terminal to ask at. Run this in a terminal, "
-                "or write a variable in place of ask, such as password: ${PASSWORD}, and set it."
-            ) from None
+            return None
+        except getpass.GetPassWarning:
+            # No terminal: nothing is shown anyway.
+            line = sys.stdin.readline()
+            return line.rstrip("\r\n") if line else None
