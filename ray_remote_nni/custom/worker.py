@@ -67,6 +67,9 @@ class _TunerHost:
     def learn(self, data):
         self._tuner.import_data(data)
 
+    def update(self, search_space):
+        self._tuner.update_search_space(search_space)
+
     def leave(self):
         getattr(self._tuner, "_on_exit", lambda: None)()
 

@@ -18,11 +18,12 @@ from ray.exceptions import RayError
 from ray_remote_nni.assessor import create_assessor
 from ray_remote_nni.experiment.assessing import Assessing, BuiltIn
 from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost
+from ray_remote_nni.experiment.changes import changed
 from ray_remote_nni.experiment.outcome import judge
 from ray_remote_nni.experiment.own_algorithms import OwnAssessor, OwnTuner
 from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.places import TrialPlaces
-from ray_remote_nni.experiment.spec import ExperimentSpec
+from ray_remote_nni.experiment.spec import ExperimentSpec, write_spec
 from ray_remote_nni.experiment.suggestions import Suggests
 from ray_remote_nni.experiment.warm_up import warm_up_workers
 from ray_remote_nni.records.model import ExperimentStatus, TrialRecord, TrialStatus
@@ -31,6 +32,7 @@ from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.inbox import Inbox, inbox_name
 from ray_remote_nni.trial.spec import Ended, Reported, TrialSpec
 from ray_remote_nni.trial.task import on_node
+from ray_remote_nni.trial.workspace import experiment_directory
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
@@ -85,10 +87,9 @@ class ExperimentLoop:
             name=inbox_name(spec.experiment_id), scheduling_strategy=on_node(self._head_node)
         ).remote()
         # The clock of maxExperimentDuration does not run while an experiment is interrupted.
+        self._began = time.monotonic() - _worked_s(trials)
         self._deadline = (
-            None
-            if spec.max_experiment_duration_s is None
-            else time.monotonic() + spec.max_experiment_duration_s - _worked_s(trials)
+            None if spec.max_experiment_duration_s is None else self._began + spec.max_experiment_duration_s
         )
 
     async def run(self) -> ExperimentStatus:
@@ -188,9 +189,27 @@ class ExperimentLoop:
             _LOG.info("request: %s %s", request.kind, request.trial_id or "")
             if request.kind == "stop":
                 self.stop()
+            elif request.kind == "update":
+                self._change(request.payload)
             elif request.trial_id is not None:
                 self._kill(request.trial_id)
             self._store.finish_request(request.id)
+
+    def _change(self, changes: Mapping[str, Any]) -> None:
+        """Go on with another limit or search space, and have whoever resumes the experiment do so too."""
+        spec = self._spec = changed(self._spec, changes)
+        self._store.change_experiment(
+            config=spec.config,
+            search_space=spec.search_space,
+            max_trial_number=spec.max_trial_number,
+            trial_concurrency=spec.trial_concurrency,
+        )
+        write_spec(experiment_directory(spec.experiment_id), spec.to_json())
+        if spec.max_experiment_duration_s is not None:
+            self._deadline = self._began + spec.max_experiment_duration_s
+        if "searchSpace" in changes:
+            self._exhausted = False
+            self._suggestions.renew(spec)
 
     def _kill(self, trial_id: str) -> None:
         waiting = next((trial for trial in self._waiting if trial.trial_id == trial_id), None)

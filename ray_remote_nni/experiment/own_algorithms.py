@@ -143,6 +143,7 @@ class OwnTuner:
         self._ids: dict[str, int] = {}
         self._next = len(trials)
         self._ends: deque[_End] = deque()
+        self._space: Mapping[str, Any] | None = None
         self._arrived = asyncio.Event()
         self._order = asyncio.Lock()
 
@@ -168,6 +169,11 @@ class OwnTuner:
         self._ends.append(_End(trial_id, finals, succeeded))
         self._arrived.set()
 
+    def renew(self, spec: ExperimentSpec) -> None:
+        """Take another search space."""
+        self._space = spec.search_space
+        self._arrived.set()
+
     async def run(self) -> None:
         """Tell of the ends, for ever."""
         while True:
@@ -186,6 +192,9 @@ class OwnTuner:
             if self._learnt:
                 learnt, self._learnt = self._learnt, []
                 await self._process.call("learn", data=learnt)
+            if self._space is not None:
+                space, self._space = self._space, None
+                await self._process.call("update", search_space=dict(space))
             while self._ends:
                 await self._tell(self._ends.popleft())
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from typing import Any
 
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.head import Head
@@ -14,9 +16,13 @@ _REQUESTS = "ray_remote_nni.records.requests"
 _PATIENCE_S = 20.0
 
 
-async def send_request(entry: ExperimentEntry, head: Head, kind: str, trial_id: str | None = None) -> None:
+async def send_request(
+    entry: ExperimentEntry, head: Head, kind: str, trial_id: str | None = None, payload: Any = None
+) -> None:
     """Put a request into the records on the head, where the driver finds it. Raises ClusterError."""
     arguments = [head.experiment_directory(entry.experiment_id), kind, *([trial_id] if trial_id else [])]
+    if payload is not None:
+        arguments.append(json.dumps(payload))
     async with head.run(_REQUESTS, *arguments) as stream:
         stream.write_eof()
         while await stream.read(2**16):

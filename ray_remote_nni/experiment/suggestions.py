@@ -35,6 +35,10 @@ class Suggests(Protocol):
         """Take a trial's end, with its value and all that it reported."""
         ...
 
+    def renew(self, spec: ExperimentSpec) -> None:
+        """Suggest for another search space from now on; what was learnt is kept as far as it fits."""
+        ...
+
 
 class Suggestions:
     """Asks the tuner actor. Trials must be in the records before `ended` tells of them."""
@@ -46,6 +50,7 @@ class Suggestions:
         self._head_node = ray.get_runtime_context().get_node_id()
         self._records = records
         self._losses = 0
+        self._made = 0
         self._ends: list[tuple[str, float | None]] = []
         self._actor: Any = self._create()
 
@@ -53,7 +58,8 @@ class Suggestions:
         spec = self._spec
         arguments = {name: value for name, value in spec.tuner_args.items() if name != "seed"}
         # For some time after its loss, an actor's name is taken.
-        again = f" ({self._losses + 1})" if self._losses else ""
+        self._made += 1
+        again = f" ({self._made})" if self._made > 1 else ""
         options = {
             "name": f"tuner {spec.experiment_id}{again}",
             # Beside the records: it is lost with no other machine.
@@ -73,6 +79,8 @@ class Suggestions:
 
     async def ask(self, trial_id: str) -> dict[str, Any] | None:
         """Return parameters for a new trial, None when there is nothing left to try."""
+        if self._actor is None:
+            self._actor = self._create()
         while True:
             try:
                 ends, self._ends = self._ends, []
@@ -84,6 +92,11 @@ class Suggestions:
                     raise
                 _LOG.warning("the tuner's actor was lost; a new one learns from the records", exc_info=True)
                 self._actor = self._create()
+
+    def renew(self, spec: ExperimentSpec) -> None:
+        """Have a new actor learn from the records, once the old one's latest suggestion is in them too."""
+        self._spec = spec
+        self._actor = None
 
     def ended(
         self, trial_id: str, value: float | None, metrics: Sequence[Reported] = (), *, succeeded: bool = False

@@ -18,7 +18,7 @@ ENDED: frozenset[TrialStatus] = frozenset(("SUCCEEDED", "FAILED", "USER_CANCELED
 OptimizeMode: TypeAlias = Literal["maximize", "minimize"]
 MetricType: TypeAlias = Literal["PERIODICAL", "FINAL"]
 NoticeLevel: TypeAlias = Literal["info", "warning", "error"]
-RequestKind: TypeAlias = Literal["stop", "kill"]
+RequestKind: TypeAlias = Literal["stop", "kill", "update"]
 
 #: One reported metric: the sequence number that the trial gave it, its type, its value, when it arrived.
 Metric: TypeAlias = tuple[int, MetricType, Any, float]
@@ -112,9 +112,10 @@ class NoticeRecord:
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """What a client wants of the driver: stop the experiment, kill a trial."""
+    """What a client wants of the driver: stop the experiment, kill a trial, change what `payload` says."""
 
     id: int
     kind: RequestKind
     trial_id: str | None
     created: float
+    payload: Any = None

@@ -68,7 +68,8 @@ STATEMENTS = (
     """CREATE TABLE notices (
         rev INTEGER PRIMARY KEY, time REAL NOT NULL, level TEXT NOT NULL, trial_id TEXT, text TEXT NOT NULL)""",
     """CREATE TABLE requests (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, trial_id TEXT, created REAL NOT NULL, done REAL)""",
+        id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, trial_id TEXT, created REAL NOT NULL, done REAL,
+        payload TEXT)""",
 )
 
 #: The newest `rev` of the file; 0 in an empty one.

@@ -14,7 +14,7 @@ from typing import Any
 from ray_remote_nni.errors import NotFound
 from ray_remote_nni.records.connection import RecordsMissing, check_version
 from ray_remote_nni.records.driver import process_start
-from ray_remote_nni.records.encoding import encode_number, to_json, to_text
+from ray_remote_nni.records.encoding import encode_number, from_json, to_json, to_text
 from ray_remote_nni.records.model import (
     ENDED,
     ExperimentStatus,
@@ -118,6 +118,25 @@ class RecordStore:
             end_time = time.time()
         with self._writer.changing():
             self._writer.update("experiment", {}, status=status, error=to_text(error), end_time=end_time)
+
+    def change_experiment(
+        self,
+        *,
+        config: Mapping[str, Any],
+        search_space: Mapping[str, Any],
+        max_trial_number: int | None,
+        trial_concurrency: int,
+    ) -> None:
+        """Record what the user has changed while it runs."""
+        with self._writer.changing():
+            self._writer.update(
+                "experiment",
+                {},
+                config=to_json(config),
+                search_space=to_json(search_space),
+                max_trial_number=max_trial_number,
+                trial_concurrency=trial_concurrency,
+            )
 
     def set_driver(
         self, pid: int | None = None, start: int | None = None, host: str | None = None, now: float | None = None
@@ -276,8 +295,11 @@ class RecordStore:
 
     def pending_requests(self) -> list[RequestRecord]:
         """Return what clients want and did not get yet, oldest first. Cheap: call it often."""
-        pending = "SELECT id, kind, trial_id, created FROM requests WHERE done IS NULL ORDER BY id"
-        return [RequestRecord(*row) for row in self._writer.rows(pending)]
+        pending = "SELECT id, kind, trial_id, created, payload FROM requests WHERE done IS NULL ORDER BY id"
+        return [
+            RequestRecord(number, kind, trial_id, created, from_json(payload))
+            for number, kind, trial_id, created, payload in self._writer.rows(pending)
+        ]
 
     def finish_request(self, request_id: int) -> None:
         """Record that a request was dealt with."""

@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 import machines as m
-from client import Client
+from client import Client, until
 
 TRIAL = """
     import sys, time, nni
@@ -16,6 +16,12 @@ TRIAL = """
         time.sleep(100)
     nni.report_final_result({"default": x, "more": "text"})
     sys.exit(x == 2)
+"""
+SLOW_TRIAL = """
+    import time, nni
+    x = nni.get_next_parameter()["x"]
+    time.sleep(2)
+    nni.report_final_result(x)
 """
 TUNER = """
     import os
@@ -97,5 +103,17 @@ def test_own_tuners_and_assessors_are_told_what_nni_tells_and_their_errors_end_t
     assert failed["status"] == "ERROR"
     assert "IndexError" in failed["error"]
     assert "(mine.py, line 20, in generate_parameters)" in failed["error"]
+
+    config = client.write_experiment(
+        [head.entry(pythonPath=str(trial_pythons[0]))], SLOW_TRIAL, trialConcurrency=1, maxTrialNumber=3
+    )
+    experiment = client.json("run", config, "--detach")["experiment"]
+    until(client.trials)
+    (config.parent / "new.json").write_text('{"x": {"_type": "uniform", "_value": [5, 6]}}', encoding="utf-8")
+    client.run("update", "--max-trials", "5", "--concurrency", "2", "--search-space", config.parent / "new.json")
+    changed = client.json("attach", experiment)
+    assert (changed["maxTrialNumber"], changed["trials"]) == (5, {"SUCCEEDED": 5})
+    assert [5 <= trial["parameters"]["x"] <= 6 for trial in client.trials()][-2:] == [True, True]
+
     client.run("down")
     assert head.processes() == before

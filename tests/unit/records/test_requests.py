@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ray_remote_nni.errors import NotFound
-from ray_remote_nni.records import RecordsMissing, RecordStore
+from ray_remote_nni.records import RecordReader, RecordsMissing, RecordStore
 from ray_remote_nni.records.requests import add_request, main
 
 
@@ -74,3 +74,17 @@ def test_the_program_refuses_what_makes_no_sense(path: Path, arguments: list[str
     with pytest.raises(SystemExit) as refusal:
         main([str(path.parent), *arguments])
     assert refusal.value.code == 2
+
+
+def test_changes_reach_the_driver_as_they_were_given(store: RecordStore, path: Path) -> None:
+    assert main([str(path.parent), "update", '{"trialConcurrency": 3, "searchSpace": {}}']) == 0
+    (request,) = store.pending_requests()
+    assert (request.kind, request.payload) == ("update", {"trialConcurrency": 3, "searchSpace": {}})
+
+
+def test_a_changed_experiment_is_recorded(store: RecordStore, path: Path) -> None:
+    store.change_experiment(config={"a": 1}, search_space={"y": 2}, max_trial_number=9, trial_concurrency=4)
+    with RecordReader(path) as reader:
+        experiment = reader.experiment()
+    assert (experiment.config, experiment.search_space) == ({"a": 1}, {"y": 2})
+    assert (experiment.max_trial_number, experiment.trial_concurrency) == (9, 4)

@@ -1,0 +1,42 @@
+"""Values of a configuration that are given at the command line, read as in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ray_remote_nni.config.located import LocatedDict, to_plain
+from ray_remote_nni.config.search_space import check_search_space
+from ray_remote_nni.config.text_file import Unreadable, read_text
+from ray_remote_nni.config.values import Refused, parse_duration_s
+from ray_remote_nni.config.yaml_source import Unparsable, parse_yaml
+from ray_remote_nni.errors import UsageError
+
+
+def read_duration(text: str) -> float:
+    """Return seconds for a duration such as 90, 1.5h or 2d. Raises UsageError."""
+    try:
+        return parse_duration_s(text)
+    except (Refused, ValueError) as error:
+        raise UsageError(f"the duration {text!r} is none; write a number of seconds, or 30m, 1.5h, 2d.") from error
+
+
+def read_search_space(path: Path, *, checked: bool) -> dict[str, Any]:
+    """Return the search space in a file of JSON or YAML, `checked` unless its tuner has a form of its own.
+
+    Raises UsageError.
+    """
+    try:
+        node = parse_yaml(read_text(path))
+    except (Unreadable, Unparsable) as error:
+        raise UsageError(f"{path} cannot be read as a search space: {error}.") from error
+    if not isinstance(node, LocatedDict):
+        raise UsageError(f"{path} holds no search space: a mapping of parameter names is wanted.")
+    space: dict[str, Any] = to_plain(node)
+    if not checked:
+        return space
+    space, flaws = check_search_space(space)
+    wrong = [f"{'.'.join(map(str, flaw.path))}: {flaw.message}" for flaw in flaws if flaw.level == "error"]
+    if wrong:
+        raise UsageError(f"{path}: " + "; ".join(wrong))
+    return space

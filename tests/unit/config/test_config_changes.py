@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ray_remote_nni.config.changes import read_duration, read_search_space
+from ray_remote_nni.errors import UsageError
+
+
+def test_durations_are_those_of_a_config() -> None:
+    assert [read_duration(text) for text in ("90", "1.5m", "2H")] == [90, 90, 7200]
+    with pytest.raises(UsageError, match="soon"):
+        read_duration("soon")
+
+
+def test_a_search_space_is_checked_unless_its_tuner_has_a_form_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "space.json"
+    file.write_text('{"x": [1, 100]}')
+    assert read_search_space(file, checked=False) == {"x": [1, 100]}
+    with pytest.raises(UsageError, match="x: found a list"):
+        read_search_space(file, checked=True)
+
+    file.write_text('{"lr": {"_type": "loguniform", "_value": ["1e-4", 1]}}')
+    assert read_search_space(file, checked=True) == {"lr": {"_type": "loguniform", "_value": [1e-4, 1]}}
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", ""])
+def test_what_is_no_search_space_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "space.json"
+    file.write_text(text)
+    with pytest.raises(UsageError, match="search space"):
+        read_search_space(file, checked=True)
