@@ -24,7 +24,7 @@ from ray_remote_nni.cluster.facts import MachineFacts
 from ray_remote_nni.cluster.library import pack
 from ray_remote_nni.errors import MachineError
 
-ROOTS = ("hyperopt>=0.3.0,<0.4",)
+ROOTS = ("hyperopt==0.3.0",)
 
 
 @dataclass(frozen=True)

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Node, Source, describe, is_null, to_plain
 from ray_remote_nni.config.models import AlgorithmConfig
-from ray_remote_nni.config.names import FieldPath, fold, listed, nearest
+from ray_remote_nni.config.names import FieldPath, listed, nearest
 from ray_remote_nni.config.problems import Problem
-from ray_remote_nni.config.values import number, whole_number
+from ray_remote_nni.config.tuner_arguments import ALIASES, TPE_ARGS, TUNERS, Rule, spelled
 
-SUPPORTED_TUNERS = ("TPE",)
+SUPPORTED_TUNERS = tuple(TUNERS)
 
-_NNI_TUNERS = (
-    "TPE",
-    "Random",
-    "Anneal",
-    "Evolution",
-    "GridSearch",
-    "BatchTuner",
-    "Hyperband",
-    "BOHB",
-    "Metis",
-    "GP",
-    "SMAC",
-    "MetisTuner",
-    "GPTuner",
-    "PBTTuner",
-    "PPOTuner",
-    "DNGOTuner",
-    "NetworkMorphism",
-)
-
-# Says what is accepted, and turns the value found into the one to use; None means refused.
-Rule = tuple[str, Callable[[Any], Any]]
+_NNI_TUNERS = (*TUNERS, *ALIASES, "Evolution", "Hyperband", "BOHB", "Metis", "MetisTuner", "GP", "GPTuner", "SMAC")
+_NNI_TUNERS += ("PBT", "PBTTuner", "PPO", "PPOTuner", "DNGO", "DNGOTuner", "NetworkMorphism")
+_NNI_TUNERS += ("RegularizedEvolutionTuner",)
 
 
 def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tuple[AlgorithmConfig, list[Problem]]:
@@ -44,12 +25,13 @@ def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tupl
         return tuner, check_own(source, tuner, path)
     if tuner.name is None:
         return tuner, [source.problem(path, "it names no algorithm", f"Add its name, such as {key}: TPE")]
-    name = spelled(tuner.name, SUPPORTED_TUNERS)
+    name = _supported(tuner.name)
     problems = [] if name else [_unsupported(source, tuner.name, (*path, "name"))]
-    if name is None and nearest(tuner.name, _NNI_TUNERS) not in SUPPORTED_TUNERS:
+    meant = name or _supported(nearest(tuner.name, _NNI_TUNERS) or "")
+    if meant is None:
         return tuner, problems
-    checker = ArgumentChecker(source, "TPE")
-    arguments = checker.tpe_arguments((*path, "classArgs"))
+    checker = ArgumentChecker(source, meant)
+    arguments = checker.arguments_at((*path, "classArgs"))
     return tuner.model_copy(update={"name": name, "class_args": arguments}), problems + checker.problems
 
 
@@ -71,9 +53,9 @@ def check_own(source: Source, algorithm: AlgorithmConfig, path: FieldPath) -> li
     return []
 
 
-def spelled(name: str, names: tuple[str, ...]) -> str | None:
-    """The one of `names` that is meant, whatever its case and underscores."""
-    return next((candidate for candidate in names if fold(candidate) == fold(name)), None)
+def _supported(name: str) -> str | None:
+    known = spelled(name, (*TUNERS, *ALIASES))
+    return None if known is None else ALIASES.get(known, known)
 
 
 def _unsupported(source: Source, name: str, path: FieldPath) -> Problem:
@@ -94,26 +76,28 @@ class ArgumentChecker:
         self._source = source
         self._owner = owner
 
-    def plain_arguments(self, path: FieldPath, rules: dict[str, Rule | None]) -> dict[str, Any]:
+    def plain_arguments(self, path: FieldPath, rules: Mapping[str, Rule | None]) -> dict[str, Any]:
         """The arguments at a path, if there are any, checked."""
         node = self._source.find(path)
         return {} if node is None or is_null(node) else self._arguments(node, path, rules)
 
-    def tpe_arguments(self, path: FieldPath) -> dict[str, Any]:
-        """TPE's arguments at a path, if there are any, checked."""
+    def arguments_at(self, path: FieldPath) -> dict[str, Any]:
+        """The tuner's arguments. Where NNI's default is to maximize, that is said: others judge the trials by it."""
+        tuner = TUNERS[self._owner]
+        arguments = self._given(path, tuner.rules)
+        if "optimize_mode" not in arguments and tuner.default_mode == "maximize":
+            arguments["optimize_mode"] = "maximize"
+        return arguments
+
+    def _given(self, path: FieldPath, rules: Mapping[str, Rule | None]) -> dict[str, Any]:
         node = self._source.find(path)
         if node is None or is_null(node):
             return {}
-        rules: dict[str, Rule | None] = {
-            "optimize_mode": words("minimize", "maximize"),
-            "seed": at_least(0, whole_number, "a whole number of at least 0"),
-            "tpe_args": None,
-            "parallel_optimize": ("true or false", lambda value: str(value) if isinstance(value, bool) else None),
-            "constant_liar_type": words("min", "max", "mean"),
-        }
         arguments = self._arguments(node, path, rules)
-        if isinstance(node, LocatedDict) and (tpe_args := node.given("tpe_args")) is not None:
-            arguments["tpe_args"] = self._arguments(tpe_args, (*path, "tpe_args"), _TPE_ARGS)
+        if not isinstance(node, LocatedDict) or self._owner not in ("TPE", "Anneal"):
+            return arguments
+        if self._owner == "TPE" and (tpe_args := node.given("tpe_args")) is not None:
+            arguments["tpe_args"] = self._arguments(tpe_args, (*path, "tpe_args"), TPE_ARGS)
         return self._modern(arguments, path)
 
     def _modern(self, arguments: dict[str, Any], path: FieldPath) -> dict[str, Any]:
@@ -122,6 +106,12 @@ class ArgumentChecker:
         if not old:
             return arguments
         parallel, liar = arguments.pop("parallel_optimize", "False"), arguments.pop("constant_liar_type", "min")
+        if self._owner != "TPE":
+            for name in old:
+                message = f"it has no effect: {self._owner} never counted running trials"
+                mark = self._source.mark_of_key((*path, name))
+                self.problems.append(self._source.problem((*path, name), message, level="warning", mark=mark))
+            return arguments
         modern = {"min": "best", "max": "worst", "mean": "mean"}[liar] if parallel == "True" else None
         arguments["tpe_args"] = {"constant_liar_type": modern, **arguments.get("tpe_args", {})}
         for name in old:
@@ -131,7 +121,7 @@ class ArgumentChecker:
             self.problems.append(problem)
         return arguments
 
-    def _arguments(self, node: Node, path: FieldPath, rules: dict[str, Rule | None]) -> dict[str, Any]:
+    def _arguments(self, node: Node, path: FieldPath, rules: Mapping[str, Rule | None]) -> dict[str, Any]:
         """Checked arguments. Their names are those of a Python function: NNI takes no other spelling."""
         if not isinstance(node, LocatedDict):
             message = f"found {describe(node)}; accepted: a mapping"
@@ -157,36 +147,3 @@ class ArgumentChecker:
             else:
                 arguments[entry.key] = None if value == "none" else value
         return arguments
-
-
-def words(*words: str) -> Rule:
-    """One of these words."""
-    return listed(words), lambda value: spelled(value, words) if isinstance(value, str) else None
-
-
-def at_least(
-    minimum: float, convert: Callable[[Any], float | int | None], accepted: str, exclusive: bool = False
-) -> Rule:
-    """A number that `convert` accepts and that is at least, or, `exclusive`, above `minimum`."""
-
-    def check(value: Any) -> float | int | None:
-        result = convert(value)
-        if result is None or result < minimum or (exclusive and result == minimum):
-            return None
-        return result
-
-    return accepted, check
-
-
-def _liar(value: Any) -> str | None:
-    return "none" if value is None else spelled(str(value), ("best", "worst", "mean", "none"))
-
-
-_TPE_ARGS: dict[str, Rule | None] = {
-    "constant_liar_type": ("best, worst, mean or null", _liar),
-    "n_startup_jobs": at_least(0, whole_number, "a whole number of at least 0"),
-    "n_ei_candidates": at_least(1, whole_number, "a whole number of at least 1"),
-    "linear_forgetting": at_least(1, whole_number, "a whole number of at least 1"),
-    "prior_weight": at_least(0, number, "a number of at least 0"),
-    "gamma": at_least(0, number, "a number above 0", exclusive=True),
-}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ray_remote_nni.config.algorithms import ArgumentChecker, Rule, at_least, check_own, spelled, words
+from ray_remote_nni.config.algorithms import ArgumentChecker, check_own
 from ray_remote_nni.config.located import LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig
 from ray_remote_nni.config.names import FieldPath, listed, nearest
 from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.tuner_arguments import Rule, at_least, spelled, words
 from ray_remote_nni.config.values import number, whole_number
 
 _WHOLE = "a whole number of at least"

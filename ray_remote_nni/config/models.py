@@ -37,6 +37,8 @@ Mounting = Annotated[Literal["usermount", "nnimount", "nomount"], one_of("usermo
 Bootstrap = Annotated[Literal["auto", "always", "never"], one_of("auto", "always", "never")]
 HostKeyPolicy = Annotated[Literal["strict", "accept-new"], one_of("strict", "accept-new")]
 
+Duplicates = Annotated[Literal["avoid", "allow"], one_of("avoid", "allow")]
+
 
 def _alias(name: str) -> str:
     # The unit that we put at the end of a name is not in NNI's.
@@ -158,6 +160,7 @@ class RayConfig(_TrialEnvironment):
     trial_cpu_number: Annotated[Cpus, Field(description="CPUs reserved for a trial")] = 0.0
     trial_memory: Annotated[SizeBytes | None, Field(description="Memory reserved for a trial: 4gb")] = None
     trial_node_number: Annotated[Count, Field(description="Machines of one distributed trial")] = 1
+    duplicates: Annotated[Duplicates, Field(description="Whether a configuration may be tried twice")] = "avoid"
     max_trial_retries: Annotated[CountOrZero, Field(description="Repetitions after the loss of a machine")] = 3
     bootstrap: Annotated[Bootstrap, Field(description="When to build a private Ray runtime")] = "auto"
     tls: Annotated[Flag, Field(description="Encrypt the traffic between the machines")] = False

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ray_remote_nni.records.model import OptimizeMode
 
@@ -63,6 +63,7 @@ class ExperimentSpec:
     #: {"class_name", "class_args", "code"} of a tuner and an assessor of the user's own; `code` as above.
     own_tuner: Mapping[str, Any] | None = None
     own_assessor: Mapping[str, Any] | None = None
+    duplicates: Literal["avoid", "allow"] = "avoid"
 
     @property
     def pinned(self) -> bool:

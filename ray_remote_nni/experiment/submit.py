@@ -59,6 +59,7 @@ def make_spec(loaded: LoadedConfig, experiment_id: str, code: str, state: Cluste
         assessor=None
         if config.assessor is None or config.assessor.name is None
         else {"name": config.assessor.name, "class_args": config.assessor.class_args},
+        duplicates=config.ray.duplicates,
     )
 
 

@@ -13,7 +13,7 @@ from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.trial.spec import Reported
 from ray_remote_nni.trial.task import on_node
-from ray_remote_nni.tuner.actor import TunerActor
+from ray_remote_nni.tuner.actor import Nothing, TunerActor
 
 _LOG = logging.getLogger(__name__)
 _MOST_LOSSES = 5
@@ -43,9 +43,8 @@ class Suggests(Protocol):
 class Suggestions:
     """Asks the tuner actor. Trials must be in the records before `ended` tells of them."""
 
-    asks_again = False
-
     def __init__(self, spec: ExperimentSpec, records: RecordReader) -> None:
+        self.asks_again = False
         self._spec = spec
         self._head_node = ray.get_runtime_context().get_node_id()
         self._records = records
@@ -66,7 +65,7 @@ class Suggestions:
             "scheduling_strategy": on_node(self._head_node),
         }
         actor: Any = TunerActor.options(**options).remote(  # type: ignore[attr-defined]
-            spec.tuner, dict(spec.search_space), arguments, spec.seed
+            spec.tuner, dict(spec.search_space), arguments, spec.seed, spec.duplicates
         )
         with self._records.snapshot() as records:
             asked = [(trial.trial_id, trial.parameters) for trial in records.trials()]
@@ -78,14 +77,17 @@ class Suggestions:
         return actor
 
     async def ask(self, trial_id: str) -> dict[str, Any] | None:
-        """Return parameters for a new trial, None when there is nothing left to try."""
+        """Return parameters for a new trial, None when there is nothing left to try, or nothing yet: `asks_again`."""
+        if self.asks_again and not self._ends:
+            return None
         if self._actor is None:
             self._actor = self._create()
         while True:
             try:
                 ends, self._ends = self._ends, []
-                parameters: dict[str, Any] | None = await self._actor.ask.remote(trial_id, ends)
-                return parameters
+                answer: dict[str, Any] | Nothing = await self._actor.ask.remote(trial_id, ends)
+                self.asks_again = answer == "not yet"
+                return None if isinstance(answer, str) else answer
             except RayActorError:
                 self._losses += 1
                 if self._losses > _MOST_LOSSES:

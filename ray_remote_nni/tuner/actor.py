@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import ray
 
-from ray_remote_nni.tuner import NoMoreTrials, create_tuner
+from ray_remote_nni.tuner import NoMoreTrials, NotYet, create_tuner
+
+#: Why there are no parameters: there is nothing left to try, or a running trial has to end first.
+Nothing = Literal["no more", "not yet"]
 
 
 @ray.remote(num_cpus=0, max_restarts=0)
 class TunerActor:
     """Hosts a tuner. It keeps nothing that the records do not have: whoever loses it makes a new one and replays."""
 
-    def __init__(self, name: str, search_space: dict[str, Any], class_args: dict[str, Any], seed: int | None) -> None:
-        self._tuner = create_tuner(name, search_space, class_args=class_args, seed=seed)
+    def __init__(
+        self,
+        name: str,
+        search_space: dict[str, Any],
+        class_args: dict[str, Any],
+        seed: int | None,
+        duplicates: Literal["avoid", "allow"] = "avoid",
+    ) -> None:
+        self._tuner = create_tuner(name, search_space, class_args=class_args, seed=seed, duplicates=duplicates)
 
     def replay(self, trials: Sequence[tuple[str, Mapping[str, Any]]], ends: Sequence[tuple[str, float | None]]) -> None:
         """Take the trials of the records, in the order of their asking, and the ends that they came to, in theirs."""
@@ -23,8 +33,8 @@ class TunerActor:
             self._tuner.restore(trial_id, dict(parameters))
         self._learn(ends)
 
-    def ask(self, trial_id: str, ends: Sequence[tuple[str, float | None]] = ()) -> dict[str, Any] | None:
-        """Return parameters for a new trial, None when there is nothing left to try.
+    def ask(self, trial_id: str, ends: Sequence[tuple[str, float | None]] = ()) -> dict[str, Any] | Nothing:
+        """Return parameters for a new trial, or why there are none.
 
         `ends` are the trials that ended since the last question, in order, with their values where they have one.
         """
@@ -32,7 +42,9 @@ class TunerActor:
         try:
             return self._tuner.ask(trial_id)
         except NoMoreTrials:
-            return None
+            return "no more"
+        except NotYet:
+            return "not yet"
 
     def _learn(self, ends: Sequence[tuple[str, float | None]]) -> None:
         for trial_id, value in ends:

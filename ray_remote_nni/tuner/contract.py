@@ -9,6 +9,10 @@ class NoMoreTrials(Exception):
     """The search space has nothing left to try; trials that still run may be told all the same."""
 
 
+class NotYet(Exception):
+    """Nothing can be suggested before one more of the running trials has ended; ask again then."""
+
+
 class Tuner(Protocol):
     """Suggests parameters and learns from the results of trials.
 
@@ -20,7 +24,8 @@ class Tuner(Protocol):
         """Return the parameters of a new trial, as NNI would hand them to it.
 
         The dict is the caller's to keep and to change. Raises `NoMoreTrials` when the search space is
-        used up, and ValueError for an id that was asked for or restored before and has not ended.
+        used up, `NotYet` when the tuner has to see the end of a trial first (never while none is running),
+        and ValueError for an id that was asked for or restored before and has not ended.
         """
         ...
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.tuner.contract import Tuner
 
-TUNER_NAMES = ("TPE",)
+if TYPE_CHECKING:
+    from ray_remote_nni.tuner.proposals import Proposer
+    from ray_remote_nni.tuner.space import SearchSpace
+
+TUNER_NAMES = ("TPE", "Random", "Anneal", "GridSearch", "Batch")
+
+#: Other names that NNI has for some of them.
+TUNER_ALIASES = {"BatchTuner": "Batch"}
 
 
 def create_tuner(
@@ -20,21 +27,54 @@ def create_tuner(
 ) -> Tuner:
     """Make the tuner that NNI calls `name` (any case) for a search space in NNI's JSON, as a dict.
 
-    `class_args` are NNI's for this tuner. Its `seed` goes before the argument `seed`; with neither, the
-    tuner draws one. With duplicates="avoid", a configuration that was evaluated or is running is not
+    `class_args` are NNI's for this tuner; all take a `seed` too. That one goes before the argument `seed`; with
+    neither, the tuner draws one. With duplicates="avoid", a configuration that was evaluated or is running is not
     suggested again while others are left, and a finite space ends with `NoMoreTrials`.
     Raises UsageError for an unknown name, a bad search space and bad class_args.
     """
-    if name.lower() not in {known.lower() for known in TUNER_NAMES}:
+    known = {**{tuner.lower(): tuner for tuner in TUNER_NAMES}, **{a.lower(): t for a, t in TUNER_ALIASES.items()}}
+    if name.lower() not in known:
         raise UsageError(f"tuner {name!r} is not known. Known tuners: {', '.join(TUNER_NAMES)}.")
     if duplicates not in ("avoid", "allow"):
         raise UsageError(f"duplicates is {duplicates!r}; it can be 'avoid' or 'allow'.")
-    # Imported here: a Python process that only names tuners does not pay for NumPy and hyperopt.
-    from ray_remote_nni.tuner.space import parse_search_space
-    from ray_remote_nni.tuner.tpe import TpeTuner, parse_tpe_settings
+    return _create(known[name.lower()], search_space, class_args or {}, seed, duplicates == "avoid")
 
-    return TpeTuner(
-        parse_search_space(search_space),
-        parse_tpe_settings(class_args or {}, seed),
-        avoid_duplicates=duplicates == "avoid",
-    )
+
+def _create(
+    name: str, search_space: Mapping[str, Any], class_args: Mapping[str, Any], seed: int | None, avoid: bool
+) -> Tuner:
+    # Imported here: a Python process that only names tuners does not pay for NumPy and hyperopt.
+    from ray_remote_nni.tuner.arguments import read_arguments
+    from ray_remote_nni.tuner.space import parse_search_space
+    from ray_remote_nni.tuner.strategy import StrategyTuner
+
+    if name == "TPE":
+        from ray_remote_nni.tuner.tpe import TpeTuner, parse_tpe_settings
+
+        return TpeTuner(parse_search_space(search_space), parse_tpe_settings(class_args, seed), avoid_duplicates=avoid)
+    if name == "Batch":
+        from ray_remote_nni.tuner.batch import Batch
+
+        arguments = read_arguments(name, class_args, seed)
+        return StrategyTuner(Batch(search_space), arguments.seed, arguments.maximize)
+    space = parse_search_space(search_space)
+    if name == "GridSearch":
+        from ray_remote_nni.tuner.grid import Grid
+
+        arguments = read_arguments(name, class_args, seed)
+        return StrategyTuner(Grid(space), arguments.seed, arguments.maximize)
+    from ray_remote_nni.tuner.proposals import ProposalStrategy
+
+    arguments = read_arguments(name, class_args, seed)
+    proposer = _proposer(name, space)
+    return StrategyTuner(ProposalStrategy(space, proposer, avoid), arguments.seed, arguments.maximize)
+
+
+def _proposer(name: str, space: SearchSpace) -> Proposer:
+    if name == "Random":
+        from ray_remote_nni.tuner.random_search import RandomSearch
+
+        return RandomSearch(space)
+    from ray_remote_nni.tuner.anneal import Anneal
+
+    return Anneal(space)

@@ -27,6 +27,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "tuner": ({"errors"}, {"hyperopt", "numpy", "scipy"}),
     "assessor": ({"errors"}, {"numpy", "scipy"}),
     "custom": ({"errors", "guard"}, set()),
+    "testing": ({"errors", "tuner"}, {"pytest"}),
     "trial": ({"guard"}, set()),
     "cluster": ({"errors", "paths", "guard", "config"}, {"asyncssh", "cryptography", "packaging", "pydantic"}),
     "experiment": (

@@ -75,6 +75,22 @@ class Estimate:
     bad: Any
 
 
+class HyperoptPrior:
+    """Draws from a search space by hyperopt's distributions, as `hyperopt.rand` does."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        """Compile the graph."""
+        self._parameters = space.parameters
+        # The constant is for a space without parameters: hyperopt cannot put a graph of one node in order.
+        expression = {**hyperopt_space(space.roots), "constant": 0}
+        self.domain = hyperopt.Domain(None, expression, pass_expr_memo_ctrl=True)
+        self._program = Program(self.domain.s_idxs_vals, [self.domain.s_new_ids, self.domain.s_rng])
+
+    def draw(self, rng: np.random.Generator) -> Numbers:
+        """Draw a configuration from the search space itself."""
+        return _numbers(self._parameters, self._program.run([[0], rng]))
+
+
 class HyperoptGraph:
     """Suggestions of hyperopt's prior and posterior."""
 
@@ -87,10 +103,8 @@ class HyperoptGraph:
     ) -> None:
         """Compile the graphs; `functions` replaces hyperopt's by node name (default: the fast ones)."""
         self._parameters = space.parameters
-        # The constant is for a space without parameters: hyperopt cannot put a graph of one node in order.
-        expression = {**hyperopt_space(space.roots), "constant": 0}
-        domain = hyperopt.Domain(None, expression, pass_expr_memo_ctrl=True)
-        self._prior = Program(domain.s_idxs_vals, [domain.s_new_ids, domain.s_rng])
+        self._prior = HyperoptPrior(space)
+        domain = self._prior.domain
         _, _, posterior = build_posterior_wrapper(domain, prior_weight, gamma=0.25)
         output = as_apply(posterior)
         inputs = _estimate_nodes(dfs(output))
@@ -106,23 +120,24 @@ class HyperoptGraph:
 
     def draw(self, rng: np.random.Generator) -> Numbers:
         """Draw a configuration from the search space itself."""
-        return self._numbers(self._prior.run([[0], rng]))
+        return self._prior.draw(rng)
 
     def suggest(self, estimates: Sequence[Estimate], n_candidates: int, rng: np.random.Generator) -> Numbers:
         """Suggest a configuration as hyperopt.tpe.suggest does, from an estimate per parameter."""
         sides = [side for estimate in estimates for side in (estimate.good, estimate.bad)]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self._numbers(self._posterior.run([list(range(n_candidates)), rng, *sides]))
+            return _numbers(self._parameters, self._posterior.run([list(range(n_candidates)), rng, *sides]))
 
-    def _numbers(self, found: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Numbers:
-        """Return the numbers of candidate 0; in the posterior all candidates end up as the best one."""
-        indices, values = found
-        numbers = [math.nan] * len(self._parameters)
-        for parameter in self._parameters:
-            active = list(indices[parameter.label])
-            if 0 in active:
-                numbers[parameter.index] = float(values[parameter.label][active.index(0)])
-        return numbers
+
+def _numbers(parameters: Sequence[Parameter], found: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Numbers:
+    """Return the numbers of candidate 0; in the posterior all candidates end up as the best one."""
+    indices, values = found
+    numbers = [math.nan] * len(parameters)
+    for parameter in parameters:
+        active = list(indices[parameter.label])
+        if 0 in active:
+            numbers[parameter.index] = float(values[parameter.label][active.index(0)])
+    return numbers
 
 
 def _estimate_nodes(nodes: Sequence[Apply]) -> dict[tuple[str, int], Apply]:

@@ -206,7 +206,7 @@ def test_the_head_must_be_one_of_the_machines(problems: Problems) -> None:
 
 @pytest.mark.parametrize(
     "tuner",
-    ["{name: TPEE}", "{name: Random}", "{classArgs: {}}", "TPE"],
+    ["{name: TPEE}", "{name: PPO}", "{classArgs: {}}", "TPE"],
 )
 def test_a_tuner_that_there_is_not_says_which_there_is(problems: Problems, tuner: str) -> None:
     problem = only(problems(LOCAL.replace("{name: TPE}", tuner)))

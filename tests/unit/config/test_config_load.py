@@ -296,3 +296,30 @@ sharedStorage:
         "trainingService.reuseMode",
         "sharedStorage",
     }
+
+
+@pytest.mark.parametrize(
+    ("tuner", "name", "class_args"),
+    [
+        ("{name: batchtuner}", "Batch", {}),
+        ("{name: gridSearch, classArgs: {optimize_mode: maximize}}", "GridSearch", {"optimize_mode": "maximize"}),
+        ("{name: Random, classArgs: {seed: 4}}", "Random", {"seed": 4}),
+        ("{name: Anneal}", "Anneal", {"optimize_mode": "maximize"}),
+    ],
+)
+def test_the_tuners_of_nni_have_their_names_and_defaults(
+    experiment: Experiment, tuner: str, name: str, class_args: dict[str, object]
+) -> None:
+    config = experiment(LOCAL.replace("{name: TPE}", tuner))
+    assert (config.tuner.name, config.tuner.class_args) == (name, class_args)
+
+
+def test_what_nni_lets_anneal_be_told_has_no_effect_and_says_so(load: Load) -> None:
+    loaded = load(LOCAL.replace("{name: TPE}", "{name: Anneal, classArgs: {constant_liar_type: max}}"))
+    assert loaded.experiment.tuner.class_args == {"optimize_mode": "maximize"}
+    assert [warning.field for warning in loaded.warnings] == ["tuner.classArgs.constant_liar_type"]
+
+
+def test_configurations_can_be_tried_twice_where_asked_for(experiment: Experiment) -> None:
+    assert experiment(LOCAL).ray.duplicates == "avoid"
+    assert experiment(LOCAL + "ray: {duplicates: allow}\n").ray.duplicates == "allow"

@@ -1,9 +1,7 @@
-"""Search spaces for the tests, their strategies for hypothesis, and NNI's meaning of a value, written down again."""
+"""Search spaces for the tests, and their strategies for hypothesis."""
 
 from __future__ import annotations
 
-import json
-import math
 from typing import Any
 
 from hypothesis import strategies as st
@@ -53,39 +51,6 @@ SMALL: Space = {
     "step": {"_type": "quniform", "_value": [0, 1, 0.5]},
 }
 SMALL_SIZE = (1 + 3) * 2 * 3
-
-
-def assert_legal(space: Space, parameters: dict[str, Any]) -> None:
-    """Fail unless the parameters are a point of the space, by NNI's reference of search spaces."""
-    json.dumps(parameters, allow_nan=False)
-    assert list(parameters) == list(space)
-    for name, spec in space.items():
-        if name != "_name":
-            _assert_legal_value(spec["_type"], spec["_value"], parameters[name])
-
-
-def _assert_legal_value(kind: str, values: list[Any], value: Any) -> None:
-    if kind == "choice":
-        if all(isinstance(item, dict) and "_name" in item for item in values):
-            (branch,) = [item for item in values if item["_name"] == value["_name"]]
-            assert_legal(branch, value)
-        else:
-            assert json.dumps(value) in [json.dumps(item) for item in values]
-        return
-    if kind == "randint":
-        assert type(value) is int
-        assert values[0] <= value < values[1]
-        return
-    assert type(value) is float
-    if "uniform" in kind:
-        assert values[0] <= value <= values[1]
-    if "log" in kind:
-        assert value >= 0
-    if kind.startswith("q"):
-        step = values[2]
-        rounded = round(value / step) * step
-        at_a_bound = "uniform" in kind and value in (values[0], values[1])
-        assert at_a_bound or math.isclose(value, rounded, rel_tol=1e-9, abs_tol=1e-12)
 
 
 _finite = st.floats(-1e6, 1e6, allow_nan=False)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spaces import NESTED, SMALL, SMALL_SIZE, assert_legal, choice, search_spaces
+from spaces import NESTED, SMALL, SMALL_SIZE, choice, search_spaces
 
 from ray_remote_nni.errors import UsageError
+from ray_remote_nni.testing import assert_legal
 from ray_remote_nni.tuner.space import Choice, Integer, Normal, OutsideSpace, Uniform, parse_search_space
 
 numbers = st.floats(-1e5, 1e5, allow_nan=False)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spaces import assert_legal
+
+from ray_remote_nni.testing import assert_legal
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 

@@ -1,4 +1,4 @@
-"""What every tuner promises; one tuner so far."""
+"""What TPE promises beyond what every tuner does."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spaces import FLAT, NESTED, SMALL, SMALL_SIZE, assert_legal, choice, randint, search_spaces, uniform
+from spaces import FLAT, NESTED, SMALL, SMALL_SIZE, choice, randint, search_spaces, uniform
 
+from ray_remote_nni.testing import assert_legal
 from ray_remote_nni.tuner import NoMoreTrials, Tuner, create_tuner
 
 Space = dict[str, Any]

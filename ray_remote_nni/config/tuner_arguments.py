@@ -1,0 +1,97 @@
+"""The `classArgs` of each tuner: what is accepted, by NNI's validators and by what its tuners do.
+
+Where a validator of NNI refuses what the tuner itself takes (PBT's `factor`), the tuner counts. All tuners take a
+`seed` here, and an `optimize_mode`, which says what the best trial is where the tuner itself does not care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from ray_remote_nni.config.names import fold, listed
+from ray_remote_nni.config.values import number, whole_number
+
+# Says what is accepted, and turns the value found into the one to use; None means refused.
+Rule = tuple[str, Callable[[Any], Any]]
+
+
+@dataclass(frozen=True)
+class TunerArguments:
+    """What a tuner takes beside a seed; `default_mode` is None where NNI wants the optimize_mode said."""
+
+    default_mode: str | None = "maximize"
+    own: Mapping[str, Rule | None] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> dict[str, Rule | None]:
+        """The rules of all arguments by name; None for one that is a mapping of its own."""
+        return {
+            "optimize_mode": words("minimize", "maximize"),
+            "seed": at_least(0, whole_number, "a whole number of at least 0"),
+            **self.own,
+        }
+
+
+def spelled(name: str, names: tuple[str, ...]) -> str | None:
+    """The one of `names` that a name means, whatever its case and underscores."""
+    return next((candidate for candidate in names if fold(candidate) == fold(name)), None)
+
+
+def words(*accepted: str) -> Rule:
+    """One of some words."""
+    return listed(accepted), lambda value: spelled(value, accepted) if isinstance(value, str) else None
+
+
+def at_least(
+    minimum: float, convert: Callable[[Any], float | int | None], accepted: str, exclusive: bool = False
+) -> Rule:
+    """A number of at least, or above, a minimum."""
+
+    def check(value: Any) -> float | int | None:
+        result = convert(value)
+        if result is None or result < minimum or (exclusive and result == minimum):
+            return None
+        return result
+
+    return accepted, check
+
+
+def _integer(least: int) -> Rule:
+    return at_least(least, whole_number, f"a whole number of at least {least}")
+
+
+def _liar(value: Any) -> str | None:
+    return "none" if value is None else spelled(str(value), ("best", "worst", "mean", "none"))
+
+
+TPE_ARGS: Mapping[str, Rule | None] = MappingProxyType(
+    {
+        "constant_liar_type": ("best, worst, mean or null", _liar),
+        "n_startup_jobs": _integer(0),
+        "n_ei_candidates": _integer(1),
+        "linear_forgetting": _integer(1),
+        "prior_weight": at_least(0, number, "a number of at least 0"),
+        "gamma": at_least(0, number, "a number above 0", exclusive=True),
+    }
+)
+
+_OLD_HYPEROPT: Mapping[str, Rule | None] = {
+    "parallel_optimize": ("true or false", lambda value: str(value) if isinstance(value, bool) else None),
+    "constant_liar_type": words("min", "max", "mean"),
+}
+
+TUNERS: Mapping[str, TunerArguments] = MappingProxyType(
+    {
+        "TPE": TunerArguments("minimize", {"tpe_args": None, **_OLD_HYPEROPT}),
+        "Random": TunerArguments("minimize"),
+        "Anneal": TunerArguments("maximize", _OLD_HYPEROPT),
+        "GridSearch": TunerArguments("minimize"),
+        "Batch": TunerArguments("minimize"),
+    }
+)
+
+#: Other names that NNI has for some of them.
+ALIASES: Mapping[str, str] = MappingProxyType({"BatchTuner": "Batch"})

@@ -1,0 +1,70 @@
+"""A strategy whose suggestions are points of the search space: the first proposal that is new is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+
+from ray_remote_nni.tuner.contract import NoMoreTrials
+from ray_remote_nni.tuner.duplicates import Asked
+from ray_remote_nni.tuner.space import Numbers, OutsideSpace, SearchSpace
+
+# How many proposals are looked at before we look for any configuration that is left.
+_ATTEMPTS = 25
+
+
+class Proposer(Protocol):
+    """Thinks of configurations, and learns."""
+
+    def proposals(self, rng: np.random.Generator) -> Iterator[Numbers]:
+        """Yield configurations without an end, the preferred one first."""
+        ...
+
+    def learn(self, numbers: Numbers, loss: float | None) -> None:
+        """Take the end of a trial; see Strategy."""
+        ...
+
+
+class ProposalStrategy:
+    """A Strategy by a Proposer, which it keeps from repeating itself unless told otherwise."""
+
+    def __init__(self, space: SearchSpace, proposer: Proposer, avoid_duplicates: bool) -> None:
+        """Start with nothing suggested."""
+        self._space = space
+        self._proposer = proposer
+        self._avoid_duplicates = avoid_duplicates
+        self._asked = Asked(space)
+
+    def suggest(self, rng: np.random.Generator) -> tuple[dict[str, Any], Numbers]:
+        """Return a configuration; see Strategy."""
+        for numbers in islice(self._proposer.proposals(rng), _ATTEMPTS):
+            parameters, settled = self._space.settle(numbers)
+            if not self._avoid_duplicates:
+                return parameters, settled
+            if settled not in self._asked:
+                self._asked.add(settled)
+                return parameters, settled
+        if self._space.size is not None:
+            left = self._asked.any_other(rng)
+            if left is None:
+                raise NoMoreTrials("every configuration of the search space was asked for")
+            parameters, settled = self._space.settle(left)
+        # Else the space has no end, and yet all that comes out was asked for: the rest is too improbable to find.
+        self._asked.add(settled)
+        return parameters, settled
+
+    def recognise(self, parameters: dict[str, Any]) -> Numbers | None:
+        """Return the numbers of an earlier trial; see Strategy."""
+        try:
+            numbers = self._space.encode(parameters)
+        except OutsideSpace:
+            return None
+        self._asked.add(numbers)
+        return numbers
+
+    def learn(self, trial: Numbers, loss: float | None) -> None:
+        """Take the end of a trial; see Strategy."""
+        self._proposer.learn(trial, loss)
