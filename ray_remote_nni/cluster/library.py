@@ -15,7 +15,7 @@ import ray_remote_nni
 from ray_remote_nni.cluster.transport import Transport, call_python
 
 #: What only the client runs: it may change without a cluster having to start anew.
-_CLIENT_ONLY = ("__main__", "cli/", "config/", "views/")
+_CLIENT_ONLY = ("__main__", "cli/", "config/", "testing/", "views/")
 _INSTALL = Path(__file__).parent / "remote/install.py"
 
 
