@@ -19,12 +19,12 @@ from ray_remote_nni.cluster.facts import MachineFacts, Question, read_facts
 from ray_remote_nni.cluster.forward import PREFERRED_PORT, start_forward
 from ray_remote_nni.cluster.library import install, our_library
 from ray_remote_nni.cluster.lost import owner_of
+from ray_remote_nni.cluster.neighbours import Neighbour, find_addresses
 from ray_remote_nni.cluster.node import start_node
 from ray_remote_nni.cluster.plan import (
     AUTHORITY_FILE,
     CERTIFICATE_FILE,
     KEY_FILE,
-    PORTS_PER_NODE,
     TOKEN_FILE,
     ClusterPlan,
     NodePlan,
@@ -34,7 +34,10 @@ from ray_remote_nni.cluster.plan import (
     plan_cluster,
     port_range,
 )
+from ray_remote_nni.cluster.ports import PORTS_PER_NODE
 from ray_remote_nni.cluster.pythons import Choice, RayPython, agreed, choose, own_ray
+from ray_remote_nni.cluster.reachability import with_port
+from ray_remote_nni.cluster.remarks import remarks
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.runtime import RuntimeMaker, read_prospects
 from ray_remote_nni.cluster.state import ClusterState, MachineState, MissingMachine, all_states
@@ -99,13 +102,15 @@ async def _bring_up(request: ClusterRequest, report: Report, allow_partial: bool
         while True:
             try:
                 machines: Sequence[_Machine] = await on_all(
-                    _reach(machine, connections, _question(request, index, name), index, request.platform, report)
+                    _reach(machine, connections, question(request, index, name), index, request.platform, report)
                     for index, machine in enumerate(request.machines)
                     if machine.settings.host not in left_out
                 )
                 machines = await _with_ray(request, known, machines, report)
                 if errors := check_machines([m.requested.settings for m in machines], [m.facts for m in machines]):
                     raise failure(errors)
+                if request.platform == "remote" and any(machine.facts.guard is None for machine in machines):
+                    machines = await _with_addresses(request, machines)
                 return await _start_missing(request, known, name, machines, report)
             except MachinesFailed as error:
                 failed = {one.machine for one in error.errors}
@@ -118,7 +123,21 @@ async def _bring_up(request: ClusterRequest, report: Report, allow_partial: bool
         await asyncio.gather(*(connection.close() for connection in connections.values()), return_exceptions=True)
 
 
-def _question(request: ClusterRequest, index: int, name: str) -> Question:
+async def _with_addresses(request: ClusterRequest, machines: Sequence[_Machine]) -> list[_Machine]:
+    """Return the machines with the addresses by which the others reach them. Raises ClusterError where none leads."""
+    neighbours = [Neighbour(m.requested.label, m.requested.settings, m.connection, m.facts) for m in machines]
+    addresses = await find_addresses(neighbours, request.head_host, request.ports)
+    return [
+        replace(
+            machine,
+            requested=replace(machine.requested, settings=replace(machine.requested.settings, address=address)),
+        )
+        for machine, address in zip(machines, addresses, strict=True)
+    ]
+
+
+def question(request: ClusterRequest, index: int, name: str) -> Question:
+    """Return what to ask the machine with this index, for the cluster of this name."""
     first, last = port_range(index, len(request.machines))
     return Question(
         cluster=name,
@@ -127,6 +146,7 @@ def _question(request: ClusterRequest, index: int, name: str) -> Question:
         ports=PORTS_PER_NODE,
         first_port=first,
         last_port=last,
+        fixed_ports=tuple(request.ports.values()),
     )
 
 
@@ -157,6 +177,8 @@ async def _reach(
     gpus = f", {len(facts.gpus)} GPUs" if facts.gpus else ""
     ray = facts.distributions.get("ray", "none")
     report(host, f"{facts.system}, {facts.cpus} CPUs{gpus}, Python {version}, Ray {ray} ({facts.python})")
+    for remark in remarks(facts):
+        report(host, f"warning: {remark.what} {remark.remedy}")
     return _Machine(machine, connection, facts, question, index)
 
 
@@ -173,7 +195,7 @@ async def _with_ray(
     machines = await on_all(_in(machine, running.get(machine.requested.identity)) for machine in machines)
     waiting = [machine for machine in machines if machine.requested.identity not in running]
     always = request.bootstrap == "always"
-    unfit = any(machine.facts.system != "Linux" or not machine.facts.home_writable for machine in machines)
+    unfit = any(machine.facts.system != "Linux" or machine.facts.write_problem for machine in machines)
     as_they_are = agreed([machine.facts for machine in machines]) and not (always and waiting)
     if unfit or as_they_are or request.bootstrap == "never" or not waiting:
         return machines
@@ -249,6 +271,7 @@ async def _start_missing(
         gcs_address=known.gcs_address if known is not None and running else None,
         indices=[machine.index for machine in machines],
         tls=request.tls,
+        fixed_ports=request.ports,
     )
     places = {machine.index: machine for machine in machines}
     state = _state(request, plan, places, library)
@@ -318,7 +341,7 @@ async def _start(machine: _Machine, node: NodePlan, state: ClusterState, report:
     except MachineError:
         report(machine.host, "failed")
         raise
-    role = "head" if node.address == state.gcs_address.rpartition(":")[0] else "worker"
+    role = "head" if state.gcs_address.startswith(with_port(node.address, "")) else "worker"
     report(machine.host, f"{role} up at {node.address} after {time.monotonic() - started:.1f} s")
 
 

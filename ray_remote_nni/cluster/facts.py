@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ class MachineFacts:
     `python` is the executable that runs the raylet, `distributions` the versions of what was asked for in it.
     `addresses` are those of its interfaces, loopback last; `ssh_address` is the one at which SSH reached it, empty
     without SSH. `installed` are the folders under ~/.ray-nni/lib/. `guard` is the PID of this cluster's guard, if one
-    runs there.
+    runs there. `write_problem` says why its home cannot be written to, empty where it can. `taken_ports` are those of
+    the fixed ones that something listens on. `clock_skew_s` is how far its clock is ahead of ours.
     """
 
     system: str
@@ -40,7 +42,7 @@ class MachineFacts:
     libc: str
     hostname: str
     home: str
-    home_writable: bool
+    write_problem: str
     free_bytes: int
     cpus: int
     memory_bytes: int | None
@@ -54,13 +56,18 @@ class MachineFacts:
     free_ports: tuple[int, ...]
     installed: tuple[str, ...]
     guard: int | None
+    system_name: str = ""
+    hostname_resolves: bool = True
+    taken_ports: tuple[int, ...] = ()
+    clock_skew_s: float = 0.0
 
     @classmethod
     def parse(cls, answer: str) -> MachineFacts:
-        """Build from the JSON that the machine printed."""
+        """Build from the JSON that the machine has just printed."""
         facts: dict[str, Any] = json.loads(answer)
-        for name in ("python_version", "gpus", "addresses", "free_ports", "installed"):
+        for name in ("python_version", "gpus", "addresses", "free_ports", "installed", "taken_ports"):
             facts[name] = tuple(facts[name])
+        facts["clock_skew_s"] = facts.pop("clock") - time.time()
         return cls(**facts)
 
 
@@ -74,6 +81,7 @@ class Question:
     ports: int
     first_port: int
     last_port: int
+    fixed_ports: tuple[int, ...] = ()
 
 
 async def read_facts(

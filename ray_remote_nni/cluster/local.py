@@ -15,6 +15,7 @@ class LocalTransport:
 
     def __init__(self, host: str = "localhost") -> None:
         self.host = host
+        self.host_key = None
 
     @asynccontextmanager
     async def run(self, command: str) -> AsyncIterator[_LocalStream]:

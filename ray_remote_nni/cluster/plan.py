@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ray_remote_nni.cluster.facts import MachineFacts
+from ray_remote_nni.cluster.ports import PORTS_PER_NODE, NodePorts, choose_ports
+from ray_remote_nni.cluster.reachability import candidate_addresses, with_port
 from ray_remote_nni.cluster.resources import MACHINE_LABEL, node_resources
 from ray_remote_nni.errors import ClusterError, MachineError
 
@@ -15,7 +16,6 @@ from ray_remote_nni.errors import ClusterError, MachineError
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 #: Ports below the range from which Linux takes those of outgoing connections.
 FIRST_PORT, LAST_PORT = 20000, 31999
-PORTS_PER_NODE = 9
 MINIMUM_RAY = (2, 60)
 SUPPORTED_PYTHONS = ((3, 10), (3, 13))
 #: Secret files in a node's folder.
@@ -28,11 +28,15 @@ _LONGEST_SOCKET = 100
 
 @dataclass(frozen=True)
 class MachineSettings:
-    """A machine of the cluster, as its owner wants it; `host` as written in the configuration."""
+    """A machine of the cluster, as its owner wants it; `host` as written in the configuration.
+
+    `address` is the one at which the other machines were seen to reach it, None where nobody has tried.
+    """
 
     host: str
     python_path: str | None = None
     gpu_indices: tuple[int, ...] | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,14 +103,18 @@ def _check_machine(machine: MachineSettings, known: MachineFacts) -> list[Machin
         problems.append((f"its Ray is {known.distributions['ray']}, 2.60 is needed.", f"On that machine: {install}"))
     elif not known.ray_has_dashboard:
         problems.append(("its Ray came without the dashboard.", f"On that machine: {install}"))
-    if not known.home_writable:
-        remedy = "Make it (and make it writable), or log in as another user."
-        problems.append((f"its home {known.home} cannot be written to.", remedy))
+    if known.write_problem:
+        full = "space" in known.write_problem or "quota" in known.write_problem
+        remedy = "Free at least 300 MiB." if full else "Make it (and make it writable), or log in as another user."
+        problems.append((f"its home {known.home} cannot be written to: {known.write_problem}.", remedy))
     elif known.free_bytes < _NEEDED_BYTES:
         free = known.free_bytes // 1024**2
         problems.append((f"only {free} MiB are free in {known.home}.", "Free at least 300 MiB."))
     if len(known.free_ports) < PORTS_PER_NODE:
         problems.append((f"no {PORTS_PER_NODE} TCP ports are free between {FIRST_PORT} and {LAST_PORT}.", ""))
+    if known.taken_ports and known.guard is None:
+        taken = ", ".join(map(str, known.taken_ports))
+        problems.append((f"`ray.ports` names port {taken}, which is in use there.", "Name another one in `ray.ports`."))
     if missing := sorted(set(machine.gpu_indices or ()) - set(known.gpus)):
         has = f"has the GPUs {', '.join(map(str, known.gpus))}" if known.gpus else "has no GPU that nvidia-smi lists"
         wanted = ", ".join(map(str, missing))
@@ -153,19 +161,12 @@ def choose_head(machines: Sequence[MachineSettings], head_host: str | None) -> i
     return hosts.index(head_host)
 
 
-def node_address(host: str, known: MachineFacts) -> str:
-    """Return the address by which the other machines reach this one.
-
-    What the configuration says, if that is an address of the machine; else the one at which SSH arrived; else the
-    machine's own first. A forwarded port on this loopback thus does not mislead. Without SSH there are no others.
-    """
-    if not known.ssh_address:
-        return "127.0.0.1"
-    if host in known.addresses:
-        return host
-    if not ipaddress.ip_address(known.ssh_address).is_loopback:
-        return known.ssh_address
-    return known.addresses[0] if known.addresses else "127.0.0.1"
+def node_address(machine: MachineSettings, known: MachineFacts) -> str:
+    """Return the address by which the other machines reach this one, the likeliest where nobody has tried."""
+    if machine.address is not None:
+        return machine.address
+    # Without SSH there are no others.
+    return candidate_addresses(machine.host, known)[0] if known.ssh_address else "127.0.0.1"
 
 
 def offered_gpus(machine: MachineSettings, known: MachineFacts) -> tuple[int, ...]:
@@ -184,16 +185,19 @@ def plan_cluster(
     gcs_address: str | None = None,
     tls: bool = False,
     indices: Sequence[int] | None = None,
+    fixed_ports: Mapping[str, int] | None = None,
 ) -> ClusterPlan:
     """Plan a cluster of machines that `check_machines` found nothing wrong with.
 
     `library` is the name of the folder under ~/.ray-nni/lib/ that holds this package on every machine,
     `dependencies` that of what the head needs besides, if anything. `gcs_address` is that of a head that runs already.
-    `indices` are the machines' places in the configuration, where some of it are left out.
+    `indices` are the machines' places in the configuration, where some of it are left out; `fixed_ports` is what
+    `ray.ports` says.
     """
     places = range(len(machines)) if indices is None else indices
-    gcs_address = gcs_address or f"{node_address(machines[head].host, facts[head])}:{facts[head].free_ports[0]}"
-    dashboard_port = facts[head].free_ports[1]
+    ports = [choose_ports(known.free_ports, fixed_ports or {}) for known in facts]
+    gcs_address = gcs_address or with_port(node_address(machines[head], facts[head]), ports[head].gcs)
+    dashboard_port = ports[head].dashboard
     order = [head, *(index for index in range(len(machines)) if index != head)]
     nodes = tuple(
         _plan_node(
@@ -201,6 +205,7 @@ def plan_cluster(
             places[index],
             machines[index],
             facts[index],
+            ports=ports[index],
             gcs_address=gcs_address,
             is_head=index == head,
             tls=tls,
@@ -217,6 +222,7 @@ def _plan_node(
     machine: MachineSettings,
     known: MachineFacts,
     *,
+    ports: NodePorts,
     gcs_address: str,
     is_head: bool,
     tls: bool,
@@ -229,7 +235,7 @@ def _plan_node(
     if len(guard_socket) > _LONGEST_SOCKET:
         guard_socket = f"{temp_dir}/guard.sock"
     gpus = offered_gpus(machine, known)
-    address = node_address(machine.host, known)
+    address = node_address(machine, known)
     return NodePlan(
         index=index,
         host=machine.host,
@@ -239,7 +245,7 @@ def _plan_node(
         temp_dir=temp_dir,
         guard_socket=guard_socket,
         gpus=gpus,
-        ray_arguments=_ray_arguments(index, known, address, temp_dir, gpus, gcs_address, is_head),
+        ray_arguments=_ray_arguments(index, ports, address, temp_dir, gpus, gcs_address, is_head),
         environment={
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": f"{directory}/{TOKEN_FILE}",
@@ -279,14 +285,14 @@ def _plan_node(
 
 def _ray_arguments(
     index: int,
-    known: MachineFacts,
+    ports: NodePorts,
     address: str,
     temp_dir: str,
     gpus: tuple[int, ...],
     gcs_address: str,
     is_head: bool,
 ) -> tuple[str, ...]:
-    ports = known.free_ports
+    first_worker, last_worker = ports.workers or (0, 0)
     arguments = [
         f"--node-ip-address={address}",
         f"--temp-dir={temp_dir}",
@@ -294,23 +300,23 @@ def _ray_arguments(
         f"--num-gpus={len(gpus)}",
         f"--resources={json.dumps(node_resources(index, gpus))}",
         f"--labels={MACHINE_LABEL}={index}",
-        f"--node-manager-port={ports[2]}",
-        f"--object-manager-port={ports[3]}",
-        f"--dashboard-agent-listen-port={ports[4]}",
-        f"--dashboard-agent-grpc-port={ports[5]}",
-        f"--runtime-env-agent-port={ports[6]}",
-        f"--metrics-export-port={ports[7]}",
-        "--min-worker-port=0",
-        "--max-worker-port=0",
+        f"--node-manager-port={ports.node_manager}",
+        f"--object-manager-port={ports.object_manager}",
+        f"--dashboard-agent-listen-port={ports.agent}",
+        f"--dashboard-agent-grpc-port={ports.agent_grpc}",
+        f"--runtime-env-agent-port={ports.runtime_env_agent}",
+        f"--metrics-export-port={ports.metrics}",
+        f"--min-worker-port={first_worker}",
+        f"--max-worker-port={last_worker}",
         "--disable-usage-stats",
         "--include-log-monitor=False",
     ]
     if is_head:
         return (
             "--head",
-            f"--port={ports[0]}",
+            f"--port={ports.gcs}",
             "--dashboard-host=127.0.0.1",
-            f"--dashboard-port={ports[1]}",
+            f"--dashboard-port={ports.dashboard}",
             "--no-monitor",
             *arguments,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -35,6 +35,12 @@ class RequestedMachine:
             return (self.settings.host, None, None)
         return (self.login.host, self.login.port, self.login.user)
 
+    @property
+    def label(self) -> str:
+        """Return what tells it from the others: machines behind forwarded ports have one host."""
+        port = None if self.login is None else self.login.port
+        return self.settings.host if port in (None, 22) else f"{self.settings.host} port {port}"
+
     async def connect(self) -> Transport:
         """Reach the machine. Raises MachineError."""
         return LocalTransport(self.settings.host) if self.login is None else await connect(self.login)
@@ -52,6 +58,8 @@ class ClusterRequest:
     bootstrap: str = "auto"
     #: `ray.tls`: whether the traffic between the machines is encrypted.
     tls: bool = False
+    #: `ray.ports`: the numbers that are fixed, by name.
+    ports: Mapping[str, int] = field(default_factory=dict)
 
     def matches(self, state: ClusterState) -> bool:
         """Tell whether a cluster consists of just these machines, in this order; it may miss some of them so far."""
@@ -73,7 +81,7 @@ def request_cluster(
 ) -> ClusterRequest:
     """Build the request from a configuration; `ask(prompt)` is called for each secret that says `ask`."""
     service = experiment.training_service
-    shared = (experiment.ray.bootstrap, experiment.ray.tls)
+    shared = (experiment.ray.bootstrap, experiment.ray.tls, experiment.ray.ports.fixed)
     if isinstance(service, LocalConfig):
         settings = MachineSettings(LOCAL_HOST, python_path=None, gpu_indices=service.gpu_indices)
         return ClusterRequest(config, "local", (RequestedMachine(settings, None),), None, *shared)

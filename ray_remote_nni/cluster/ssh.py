@@ -28,6 +28,12 @@ class SshTransport:
         self._chain = chain
         self._connection = chain[-1]
 
+    @property
+    def host_key(self) -> str | None:
+        """The fingerprint of the key with which the machine showed itself."""
+        key = self._connection.get_server_host_key()
+        return None if key is None else key.get_fingerprint()
+
     @asynccontextmanager
     async def run(self, command: str) -> AsyncIterator[_SshStream]:
         """Run a command through the login shell of the machine."""

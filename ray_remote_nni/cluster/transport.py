@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -37,6 +37,10 @@ class Transport(Protocol):
 
     #: The machine as its owner writes it in the configuration.
     host: str
+
+    @property
+    def host_key(self) -> str | None:
+        """The fingerprint of the key with which the machine showed itself; None without SSH."""
 
     def run(self, command: str) -> AbstractAsyncContextManager[Stream]:
         """Run a command through the machine's login shell, whichever that is, so keep it simple."""
@@ -89,16 +93,8 @@ async def call_python(
     result are JSON, `stream` reads `data`. All travels on standard input: no argument is seen in a list of processes.
     """
     mark = secrets.token_hex(8)
-    source = module.read_text(encoding="utf-8") + (
-        "\nimport json, sys\n"
-        f"result = main({arguments!r}, sys.stdin.buffer)\n"
-        f"print('\\n{mark}' + json.dumps(result), flush=True)\n"
-    )
-    encoded = source.encode()
-    # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.
-    loader = "import sys; sys.path.pop(0); r = sys.stdin.buffer; exec(r.read(int(r.readline())))"
-    async with transport.run(f"exec {quote(python)} -E -c {quote(loader)}") as stream:
-        await stream.write(f"{len(encoded)}\n".encode() + encoded)
+    ending = f"print('\\n{mark}' + json.dumps(result), flush=True)\n"
+    async with send_module(transport, python, module, arguments, ending) as stream:
         while part := data.read(2**18):
             await stream.write(part)
         stream.write_eof()
@@ -109,6 +105,22 @@ async def call_python(
         said = errors.decode(errors="replace").strip().splitlines()
         raise MachineError(transport.host, said[-1] if said else f"{python} ended with exit code {code}.")
     return json.loads(result)
+
+
+@asynccontextmanager
+async def send_module(
+    transport: Transport, python: str, module: Path, arguments: dict[str, Any], ending: str = ""
+) -> AsyncIterator[Stream]:
+    """Run `main(arguments, standard input)` of a module that the machine need not have; `ending` sees its `result`."""
+    source = module.read_text(encoding="utf-8") + (
+        f"\nimport json, sys\nresult = main({arguments!r}, sys.stdin.buffer)\n{ending}"
+    )
+    encoded = source.encode()
+    # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.
+    loader = "import sys; sys.path.pop(0); r = sys.stdin.buffer; exec(r.read(int(r.readline())))"
+    async with transport.run(f"exec {quote(python)} -E -c {quote(loader)}") as stream:
+        await stream.write(f"{len(encoded)}\n".encode() + encoded)
+        yield stream
 
 
 async def _read_all(stream: Stream) -> bytes:

@@ -121,6 +121,29 @@ class SharedStorageConfig(_Model):
     resource_group_name: Text | None = None
 
 
+class PortsConfig(_Model):
+    """Fixed TCP ports of each machine, after `ray start`'s options; free ones are taken for those that are not given.
+
+    `gcs` and `dashboard` are the head's. The first and the last port of the workers come together.
+    """
+
+    gcs: Annotated[Port | None, Field(description="The head's control store (GCS)", examples=[20000])] = None
+    dashboard: Annotated[Port | None, Field(description="Dashboard, on the head's loopback only")] = None
+    node_manager: Annotated[Port | None, Field(description="Raylet")] = None
+    object_manager: Annotated[Port | None, Field(description="Object transfer")] = None
+    dashboard_agent: Annotated[Port | None, Field(description="Dashboard agent, HTTP")] = None
+    dashboard_agent_grpc: Annotated[Port | None, Field(description="Dashboard agent, gRPC")] = None
+    runtime_env_agent: Annotated[Port | None, Field(description="Used on the machine itself only")] = None
+    metrics: Annotated[Port | None, Field(description="Used on the machine itself only")] = None
+    first_worker: Annotated[Port | None, Field(description="First port of the workers", examples=[20100])] = None
+    last_worker: Annotated[Port | None, Field(description="Last port of the workers", examples=[20999])] = None
+
+    @property
+    def fixed(self) -> dict[str, int]:
+        """The ports that are given, by their names in a config."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
 _EnvironmentT = TypeVar("_EnvironmentT", bound="_TrialEnvironment")
 
 
@@ -165,7 +188,7 @@ class RayConfig(_TrialEnvironment):
     bootstrap: Annotated[Bootstrap, Field(description="When to build a private Ray runtime")] = "auto"
     tls: Annotated[Flag, Field(description="Encrypt the traffic between the machines")] = False
     host_key_policy: Annotated[HostKeyPolicy, Field(description="What to do with an unknown SSH host key")] = "strict"
-    ports: Annotated[dict[str, Port], Field(description="Fixed port numbers, for firewalls")] = {}
+    ports: Annotated[PortsConfig, Field(description="Fixed port numbers, for firewalls")] = PortsConfig()
 
     machines: Annotated[dict[str, MachineOptions], Field(description="Options of single machines, by their host")] = {}
 

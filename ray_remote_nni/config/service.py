@@ -8,6 +8,7 @@ from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScala
 from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, RemoteConfig
 from ray_remote_nni.config.names import FieldPath, fold, nearest, some_of
 from ray_remote_nni.config.options import check_options
+from ray_remote_nni.config.ports import check_ports
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import whole_number
 
@@ -81,7 +82,7 @@ def check_service(source: Source) -> list[Problem]:
     problems = _check_sharing(source, service, machines)
     if isinstance(machines, LocatedList):
         problems += _check_machines(source, machines)
-    return problems + _check_head(source, machines) + check_options(source, machines)
+    return problems + _check_head(source, machines) + check_options(source, machines) + check_ports(source)
 
 
 def relevant(source: Source, unset: list[Problem], problems: list[Problem]) -> list[Problem]:

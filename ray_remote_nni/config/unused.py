@@ -27,7 +27,6 @@ _NOT_YET = (
     Unused(("logLevel",), "it does not change the amount of log output yet", ("info",)),
     Unused(("debug",), "it does not change the amount of log output yet", (False,)),
     Unused(("ray", "trialNodeNumber"), "distributed trials do not exist yet: each runs on one machine", (1,)),
-    Unused(("ray", "ports"), "ports cannot be fixed yet: free ones are taken", ({},)),
 )
 
 # Of no use on Ray, now or later.

@@ -11,6 +11,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 
 
 def main(arguments, stream):
@@ -20,11 +23,12 @@ def main(arguments, stream):
     home = os.path.expanduser("~")
     return {
         "system": platform.system(),
+        "system_name": system_name(),
         "architecture": platform.machine(),
         "libc": platform.libc_ver()[1],
         "hostname": socket.gethostname(),
         "home": home,
-        "home_writable": os.access(home, os.W_OK),
+        "write_problem": write_problem(home),
         "free_bytes": free_bytes(home),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": memory_bytes(),
@@ -35,6 +39,9 @@ def main(arguments, stream):
         "gpus": gpus(),
         "addresses": addresses(),
         "ssh_address": (os.environ.get("SSH_CONNECTION", "").split() + [""] * 4)[2],
+        "hostname_resolves": resolves(socket.gethostname()),
+        "taken_ports": [port for port in arguments["fixed_ports"] if not is_free(port)],
+        "clock": time.time(),
         "free_ports": free_ports(arguments["ports"], arguments["first_port"], arguments["last_port"]),
         "installed": folders(under(home, "lib")),
         "guard": guard(under(home, "clusters", arguments["cluster"], arguments["node"])),
@@ -134,13 +141,60 @@ def free_ports(count, first, last):
     for port in candidates:
         if len(found) == count:
             break
-        with socket.socket() as probe:
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
+        if is_free(port):
             found.append(port)
     return found
+
+
+def is_free(port):
+    """Tell whether nothing listens on a TCP port, at all addresses."""
+    with socket.socket() as probe:
+        # What a connection leaves behind for a minute is nobody who listens.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def system_name():
+    """Return what the operating system calls itself; its kernel's name where it does not."""
+    try:
+        with open("/etc/os-release", encoding="utf-8", errors="replace") as file:
+            known = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+        return known["PRETTY_NAME"].strip("\"'")
+    except (OSError, KeyError):
+        return platform.system()
+
+
+def write_problem(folder):
+    """Return why nothing can be written into a folder, in the system's words; empty where it can be."""
+    try:
+        # Only writing tells of a quota, of a disk without room or inodes, and of one that is mounted read-only.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x" * 65536)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def resolves(name):
+    """Tell whether a host name leads to an address, and at once."""
+    found = []
+
+    def ask():
+        try:
+            found.extend(socket.getaddrinfo(name, None))
+        except OSError:
+            pass
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(2)
+    return bool(found)
 
 
 def guard(directory):

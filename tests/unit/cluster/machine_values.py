@@ -13,7 +13,7 @@ GOOD = {
     "libc": "2.36",
     "hostname": "node",
     "home": "/home/alice",
-    "home_writable": True,
+    "write_problem": "",
     "free_bytes": 10 * 1024**3,
     "cpus": 8,
     "memory_bytes": 16 * 1024**3,
@@ -27,6 +27,10 @@ GOOD = {
     "free_ports": tuple(range(20001, 20010)),
     "installed": (),
     "guard": None,
+    "system_name": "Debian GNU/Linux 12 (bookworm)",
+    "hostname_resolves": True,
+    "taken_ports": (),
+    "clock_skew_s": 0.0,
 }
 
 

@@ -68,7 +68,7 @@ def test_a_good_machine_has_no_problem() -> None:
         ({"distributions": {}}, "there is no Ray in its Python 3.11.2"),
         ({"distributions": {"ray": "2.9.3"}}, "its Ray is 2.9.3, 2.60 is needed"),
         ({"ray_has_dashboard": False}, "its Ray came without the dashboard"),
-        ({"home_writable": False}, "its home /home/alice cannot be written to"),
+        ({"write_problem": "Read-only file system"}, "its home /home/alice cannot be written to"),
         ({"free_bytes": 50 * 1024**2}, "only 50 MiB are free in /home/alice"),
         ({"free_ports": (20001, 20002)}, "no 9 TCP ports are free"),
     ],
@@ -106,7 +106,7 @@ def test_gpus_wanted_of_a_machine_without_any_are_told() -> None:
 
 
 def test_all_problems_of_all_machines_come_at_once() -> None:
-    errors = check_machines([M1, M2], [facts(home_writable=False, distributions={}), facts(system="Darwin")])
+    errors = check_machines([M1, M2], [facts(write_problem="x", distributions={}), facts(system="Darwin")])
     assert sorted(error.machine for error in errors) == ["192.0.2.1", "192.0.2.1", "192.0.2.2"]
 
 
@@ -166,7 +166,7 @@ def test_a_head_that_is_no_machine_is_told_with_those_that_are() -> None:
     ],
 )
 def test_a_node_has_the_address_at_which_the_others_reach_it(host: str, changes: dict[str, Any], address: str) -> None:
-    assert node_address(host, facts(**changes)) == address
+    assert node_address(MachineSettings(host), facts(**changes)) == address
 
 
 @given(st.integers(1, 1000))

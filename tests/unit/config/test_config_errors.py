@@ -315,3 +315,19 @@ SECRET = "hunter2"
 def test_no_message_holds_a_secret(problems: Problems, machine: str) -> None:
     found = problems(REMOTE + f"    - {machine}\n", {"PORT": f"{SECRET}"})
     assert SECRET not in "".join(str(problem) for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("ports", "field", "words"),
+    [
+        ("{firstWorker: 21000}", "firstWorker", "lastWorker is missing"),
+        ("{firstWorker: 21100, lastWorker: 21000}", "lastWorker", "below the first"),
+        ("{gcs: 21000, metrics: 21000}", "metrics", "port 21000 is gcs's, too"),
+        ("{gcs: 21050, firstWorker: 21000, lastWorker: 21100}", "gcs", "port 21050 is a worker's, too"),
+        ("{gsc: 21000}", "gsc", "there is no such field; the nearest is gcs"),
+    ],
+)
+def test_ports_that_do_not_go_together(problems: Problems, ports: str, field: str, words: str) -> None:
+    problem = only(problems(LOCAL + f"ray: {{ports: {ports}}}\n"))
+    assert problem.field == f"ray.ports.{field}"
+    assert words in problem.message

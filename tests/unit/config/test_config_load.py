@@ -214,7 +214,7 @@ ray:
     assert ray.max_trial_retries == 0
     assert ray.trial_environment == {"OMP_NUM_THREADS": "1", "EMPTY": "", "DEBUG": "yes"}
     assert ray.host_key_policy == "accept-new"
-    assert ray.ports == {"gcs": 6379}
+    assert ray.ports.fixed == {"gcs": 6379}
 
 
 def test_yaml_anchors_and_merges_work(experiment: Experiment) -> None:

@@ -17,7 +17,6 @@ from ray_remote_nni.config import ConfigInvalid
         ("logLevel: debug", "logLevel"),
         ("debug: true", "debug"),
         ("ray: {trialNodeNumber: 2}", "ray.trialNodeNumber"),
-        ("ray: {ports: {gcs: 6379}}", "ray.ports"),
     ],
 )
 def test_a_field_without_effect_says_so(load: Load, lines: str, field: str) -> None:

@@ -1,0 +1,207 @@
+"""`check --connect`: logs in everywhere at once, starts nothing, and tells of each machine what a cluster needs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from typing import Any
+
+from ray_remote_nni.cluster.bringup import question
+from ray_remote_nni.cluster.facts import MachineFacts, read_facts
+from ray_remote_nni.cluster.neighbours import Neighbour, survey_neighbours
+from ray_remote_nni.cluster.plan import check_machines, node_address
+from ray_remote_nni.cluster.pythons import Choice, RayPython, agreed, choose
+from ray_remote_nni.cluster.remarks import Remark, remarks
+from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
+from ray_remote_nni.cluster.runtime import read_prospects
+from ray_remote_nni.cluster.together import MachinesFailed, on_all
+from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.config.problems import Level, Problem
+from ray_remote_nni.errors import ClusterError, MachineError
+
+
+@dataclass(frozen=True)
+class CheckedMachine:
+    """What was found at a machine; `facts` is None where it was not reached.
+
+    `host_key` is the fingerprint of its SSH host key. `reaches` tells of each other machine, by its host, whether all
+    the ports were open that Ray will use. `ray` says where Ray will run, None where the machine's own Python does.
+    """
+
+    host: str
+    address: str | None = None
+    host_key: str | None = None
+    facts: MachineFacts | None = None
+    ray: Choice | None = None
+    reaches: Mapping[str, bool] = field(default_factory=dict)
+    errors: tuple[MachineError, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def _runtime(self) -> str:
+        if self.ray is None or self.ray.executable is None:
+            return "own"
+        return "private" if self.ray.made_of is None else "private, to be made"
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of an entry of `machines` in `check --connect --json`."""
+        known = self.facts
+        shown: dict[str, Any] = {"host": self.host, "login": known is not None, "hostKey": self.host_key}
+        if known is None:
+            return shown
+        return shown | {
+            "address": self.address,
+            "os": known.system_name,
+            "python": ".".join(map(str, known.python_version)),
+            "pythonExecutable": known.python,
+            "ray": known.distributions.get("ray"),
+            "runtime": self._runtime,
+            "cpus": known.cpus,
+            "gpus": list(known.gpus),
+            "freeBytes": known.free_bytes,
+            "clockSkewSeconds": round(known.clock_skew_s, 1),
+            "hostName": known.hostname,
+            "hostNameResolves": known.hostname_resolves,
+            "freePorts": list(known.free_ports),
+            "takenPorts": list(known.taken_ports),
+            "reaches": dict(self.reaches),
+        }
+
+
+@dataclass(frozen=True)
+class _Reached:
+    machine: RequestedMachine
+    transport: Transport
+    facts: MachineFacts
+
+
+async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
+    """Look at all machines of a request; nothing is written or started there."""
+    found = await asyncio.gather(*(_reach(request, index) for index in range(len(request.machines))))
+    reached = [one for one in found if isinstance(one, _Reached)]
+    try:
+        addresses, ways, errors = await _survey(request, reached)
+        choices, unfit = await _choose_rays(request, reached)
+        errors += unfit
+    finally:
+        await asyncio.gather(*(one.transport.close() for one in reached), return_exceptions=True)
+    rays = [_with(choice, other.facts) for choice, other in zip(choices, reached, strict=True)]
+    for index, other in enumerate(reached):
+        errors += [(index, error) for error in check_machines([other.machine.settings], [rays[index]])]
+    hosts = [one.machine.settings.host for one in reached]
+    if reached and not errors:
+        together = check_machines([one.machine.settings for one in reached], rays)
+        errors += [(hosts.index(error.machine), error) for error in together]
+    checked = []
+    for machine, one in zip(request.machines, found, strict=True):
+        host = machine.settings.host
+        if isinstance(one, MachineError):
+            checked.append(CheckedMachine(host, errors=(one,)))
+            continue
+        index = reached.index(one)
+        checked.append(
+            CheckedMachine(
+                host,
+                address=addresses[index],
+                host_key=one.transport.host_key,
+                facts=one.facts,
+                ray=choices[index],
+                reaches={reached[target].machine.label: open_ for target, open_ in ways[index].items()},
+                errors=tuple(error for target, error in errors if target == index),
+                remarks=tuple(remarks(one.facts)),
+            )
+        )
+    return checked
+
+
+async def _reach(request: ClusterRequest, index: int) -> _Reached | MachineError:
+    machine = request.machines[index]
+    try:
+        transport = await machine.connect()
+    except MachineError as error:
+        return error
+    try:
+        facts = await read_facts(transport, question(request, index, "check"), python_path=machine.settings.python_path)
+    except BaseException as error:
+        await transport.close()
+        if isinstance(error, MachineError):
+            return error
+        raise
+    return _Reached(machine, transport, facts)
+
+
+async def _choose_rays(
+    request: ClusterRequest, reached: Sequence[_Reached]
+) -> tuple[Sequence[Choice | None], list[tuple[int, MachineError]]]:
+    """Return where Ray will run on each machine, as `up` would choose, and who has no Python for it."""
+    own: Sequence[Choice | None] = [None] * len(reached)
+    facts = [one.facts for one in reached]
+    always = request.bootstrap == "always"
+    if not reached or request.bootstrap == "never" or (agreed(facts) and not always):
+        return own, []
+    # Hosts could not be told from one another where machines are behind forwarded ports.
+    numbers = {f"#{index}": one.machine.settings.host for index, one in enumerate(reached)}
+    try:
+        prospects = await on_all(
+            read_prospects(one.transport, one.facts, one.machine.settings.python_path) for one in reached
+        )
+        preferred = RayPython(sys.version_info[:2], metadata.version("ray"))
+        return choose(list(numbers), facts, prospects, preferred=preferred, running=None, always=always), []
+    except MachinesFailed as error:
+        places = {name: index for index, pair in enumerate(numbers.items()) for name in pair}
+        hosts = list(numbers.values())
+        found = [(places[failed.machine], failed) for failed in error.errors]
+        return own, [(index, MachineError(hosts[index], failed.what, failed.remedy)) for index, failed in found]
+
+
+def _with(choice: Choice | None, known: MachineFacts) -> MachineFacts:
+    """Return the machine's facts as they will be with a private runtime."""
+    if choice is None or choice.executable is None:
+        return known
+    return replace(
+        known,
+        python=choice.executable,
+        python_version=(*choice.common.minor, 0),
+        distributions={**known.distributions, "ray": choice.common.ray},
+        ray_has_dashboard=True,
+    )
+
+
+async def _survey(
+    request: ClusterRequest, reached: Sequence[_Reached]
+) -> tuple[Sequence[str], list[dict[int, bool]], list[tuple[int, MachineError]]]:
+    """Return the machines' addresses, whom each reaches, and what is in the way."""
+    neighbours = [Neighbour(one.machine.label, one.machine.settings, one.transport, one.facts) for one in reached]
+    hosts = [one.machine.settings.host for one in reached]
+    likely = [node_address(one.machine.settings, one.facts) for one in reached]
+    ways: list[dict[int, bool]] = [{} for _ in reached]
+    if len(reached) < 2:
+        return likely, ways, []
+    head = request.head_host if request.head_host in hosts else None
+    try:
+        survey, errors = await survey_neighbours(neighbours, head, request.ports)
+    except ClusterError as error:
+        return likely, ways, [(0, MachineError(hosts[0], f"the machines could not try each other's ports: {error}"))]
+    for (source, target), answers in survey.attempts.items():
+        ways[source][target] = not any(answers.values())
+    return survey.addresses, ways, errors
+
+
+def machine_problems(file: str, checked: Sequence[CheckedMachine]) -> list[Problem]:
+    """Return all that is wrong with the machines, and odd about them, as problems of their configuration's file."""
+    found = []
+    for index, machine in enumerate(checked):
+        where = f"trainingService.machineList[{index}]"
+        for error in machine.errors:
+            found.append(_problem(file, where, "error", machine.host, error.what, error.remedy))
+        for remark in machine.remarks:
+            found.append(_problem(file, where, "warning", machine.host, remark.what, remark.remedy))
+    return found
+
+
+def _problem(file: str, field: str, level: Level, host: str, what: str, remedy: str | None) -> Problem:
+    message = f"{host}: {what.rstrip('.')}"
+    return Problem(file, None, None, field, level, message, remedy.rstrip(".") if remedy else None)

@@ -1,0 +1,39 @@
+"""What is odd about a machine without keeping it from being used: a wrong clock, a name that leads nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ray_remote_nni.cluster.facts import MachineFacts
+
+_TOLERATED_SKEW_S = 60
+_ROOMY_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something that a machine's owner wants to know, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+def remarks(known: MachineFacts) -> list[Remark]:
+    """Return what is odd about a machine."""
+    found = []
+    if abs(known.clock_skew_s) > _TOLERATED_SKEW_S:
+        amount, way = abs(known.clock_skew_s), "ahead of" if known.clock_skew_s > 0 else "behind"
+        shown = f"{amount / 60:.0f} minutes" if amount >= 120 else f"{amount:.0f} s"
+        what = f"its clock is {shown} {way} this one's, and so are the times of its trials."
+        found.append(Remark(what, "Set it; timedatectl set-ntp true keeps it right."))
+    if not known.hostname_resolves:
+        found.append(
+            Remark(
+                f"its own name {known.hostname} does not resolve: each process of Ray starts 10 s later.",
+                f"Add to its /etc/hosts: 127.0.1.1 {known.hostname}",
+            )
+        )
+    if known.free_bytes < _ROOMY_BYTES and not known.write_problem:
+        free = known.free_bytes // 1024**2
+        found.append(Remark(f"only {free} MiB are free in {known.home}.", "Make room for the trials and their output."))
+    return found

@@ -1,0 +1,45 @@
+"""A row for each machine that `check --connect` looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ray_remote_nni.views.output import show
+
+_COLUMNS = ("machine", "login", "host key", "system", "Python", "Ray", "GPUs", "free disk", "clock", "ports", "reaches")
+
+
+def print_machines(console: Console, machines: Sequence[Mapping[str, Any]]) -> None:
+    """Print machines, each as `check --connect --json` has it."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (*_COLUMNS, "own name"):
+        table.add_column(name, overflow="fold")
+    for machine in machines:
+        table.add_row(*(Text(cell, style="red" if cell.startswith("no") else "") for cell in _cells(machine)))
+    show(console, table)
+
+
+def _cells(machine: Mapping[str, Any]) -> list[str]:
+    if not machine["login"]:
+        return [machine["host"], "no"]
+    reaches = machine["reaches"]
+    blocked = [host for host, open_ in reaches.items() if not open_]
+    return [
+        machine["host"],
+        "ok",
+        "verified" if machine["hostKey"] else "-",
+        machine["os"],
+        machine["python"],
+        machine["ray"] or "none" if machine["runtime"] == "own" else machine["runtime"],
+        str(len(machine["gpus"])),
+        f"{machine['freeBytes'] / 1024**3:.1f} GiB",
+        f"{machine['clockSkewSeconds']:+.0f} s",
+        "not free" if machine["takenPorts"] or not machine["freePorts"] else "free",
+        f"not {', '.join(blocked)}" if blocked else ("all others" if reaches else "-"),
+        "resolves" if machine["hostNameResolves"] else "not resolved",
+    ]
