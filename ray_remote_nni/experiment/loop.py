@@ -84,7 +84,7 @@ class ExperimentLoop:
         self._places = TrialPlaces(spec, lambda text: store.add_notice("warning", text))
         self._head_node = ray.get_runtime_context().get_node_id()
         self._inbox: Any = Inbox.options(  # type: ignore[attr-defined]
-            name=inbox_name(spec.experiment_id), scheduling_strategy=on_node(self._head_node)
+            name=inbox_name(spec.experiment_id), scheduling_strategy=on_node(self._head_node, hard=True)
         ).remote()
         # The clock of maxExperimentDuration does not run while an experiment is interrupted.
         self._began = time.monotonic() - _worked_s(trials)

@@ -61,8 +61,9 @@ class Suggestions:
         again = f" ({self._made})" if self._made > 1 else ""
         options = {
             "name": f"tuner {spec.experiment_id}{again}",
-            # Beside the records: it is lost with no other machine.
-            "scheduling_strategy": on_node(self._head_node),
+            # Beside the records: it is lost with no other machine. A mere preference does not count for an actor that
+            # reserves nothing: Ray places it anywhere.
+            "scheduling_strategy": on_node(self._head_node, hard=True),
         }
         actor: Any = TunerActor.options(**options).remote(  # type: ignore[attr-defined]
             spec.tuner, dict(spec.search_space), arguments, spec.seed, spec.duplicates
