@@ -117,8 +117,9 @@ def _read(config: Path) -> tuple[LoadedConfig | None, list[Problem]]:
 
 def _section(section: Section) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=bool(section.columns), header_style="dim")
-    for column in section.columns or ("", ""):
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(section.columns or ("", "")):
+        # What a row is about stays in one piece.
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in section.rows:
         table.add_row(*map(Text, row))
     return Group(Text(section.title, style="bold"), table, Text(""))

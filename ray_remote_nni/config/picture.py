@@ -76,17 +76,7 @@ def picture(experiment: ExperimentConfig) -> tuple[Section, ...]:
 
 def _machines(experiment: ExperimentConfig) -> Section:
     service = experiment.training_service
-    columns = (
-        "host",
-        "port",
-        "user",
-        "login",
-        "pythonPath",
-        "GPUs",
-        "trials per GPU",
-        "GPUs in use by others",
-        "options",
-    )
+    columns = ("machine", "login", "pythonPath", "GPUs", "options")
     if isinstance(service, RemoteConfig):
         rows = tuple(
             (*_machine(machine), _options(experiment.ray.machine(machine.host, machine.port)))
@@ -94,16 +84,16 @@ def _machines(experiment: ExperimentConfig) -> Section:
         )
     else:
         options = _options(experiment.ray.machine(LOCAL_HOST))
-        rows = (("this machine", "", "", "none needed", "your own PATH", *_gpus(service), options),)
+        rows = (("this machine", "none needed", "your own PATH", _gpus(service), options),)
     # Options are rare, and the table is wide.
     width = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
     return Section("Machines", columns[:width], tuple(row[:width] for row in rows))
 
 
 def _machine(machine: MachineConfig) -> Row:
-    port = str(machine.port) if "port" in machine.model_fields_set else "default"
+    port = f":{machine.port}" if "port" in machine.model_fields_set else ""
     python = machine.python_path or "the login's own PATH"
-    return (machine.host, port, machine.user, _login(machine), python, *_gpus(machine))
+    return f"{machine.user}@{machine.host}{port}", _login(machine), python, _gpus(machine)
 
 
 def _login(machine: MachineConfig) -> str:
@@ -113,9 +103,13 @@ def _login(machine: MachineConfig) -> str:
     return f"key {machine.ssh_key_file}{passphrase}" if machine.ssh_key_file else "SSH agent, or your usual keys"
 
 
-def _gpus(place: MachineConfig | LocalConfig) -> Row:
-    indices = "all" if place.gpu_indices is None else ", ".join(map(str, place.gpu_indices)) or "none"
-    return indices, str(place.max_trial_number_per_gpu), "used too" if place.use_active_gpu else "left alone"
+def _gpus(place: MachineConfig | LocalConfig) -> str:
+    indices = "all" if place.gpu_indices is None else ", ".join(map(str, place.gpu_indices))
+    if not indices:
+        return "none"
+    trials = place.max_trial_number_per_gpu
+    each = f" for {trials} trials each" if trials > 1 else ""
+    return f"{indices}{each}, {'also' if place.use_active_gpu else 'not'} while others use them"
 
 
 def _options(options: MachineOptions) -> str:

@@ -46,17 +46,13 @@ def rows(config: ExperimentConfig, title: str) -> list[tuple[str, ...]]:
 
 def test_each_machine_has_a_row_with_its_login_its_python_and_its_gpus(experiment: Experiment) -> None:
     assert rows(experiment(MINIMAL + REMOTE), "Machines") == [
-        ("192.0.2.1", "default", "alice", "password", "the login's own PATH", "0, 1", "2", "left alone"),
-        ("192.0.2.2", "2022", "bob", "password, asked for", "/opt/py/bin", "all", "1", "used too"),
+        ("alice@192.0.2.1", "password", "the login's own PATH", "0, 1 for 2 trials each, not while others use them"),
+        ("bob@192.0.2.2:2022", "password, asked for", "/opt/py/bin", "all, also while others use them"),
         (
-            "192.0.2.3",
-            "default",
-            "eve",
+            "eve@192.0.2.3",
             "SSH agent, or your usual keys",
             "the login's own PATH",
-            "all",
-            "1",
-            "left alone",
+            "all, not while others use them",
         ),
     ]
 
@@ -107,7 +103,7 @@ def test_the_defaults_that_are_shown_are_those_of_the_assessor(name: str, algori
 def test_what_is_special_about_a_machine_is_in_its_row(experiment: Experiment) -> None:
     options = "ray: {machines: {192.0.2.2: {maxTrials: 2, trialEnvironment: {A: b}}, 192.0.2.3: {enabled: false}}}\n"
     machines = rows(experiment(MINIMAL + REMOTE + options), "Machines")
-    assert [row[8] for row in machines] == ["", "at most 2 trials, $A=b", "not used"]
+    assert [row[4] for row in machines] == ["", "at most 2 trials, $A=b", "not used"]
 
 
 def test_limits_are_shown_in_the_largest_unit_that_fits(experiment: Experiment) -> None:
