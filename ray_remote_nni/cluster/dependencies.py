@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from ray_remote_nni.cluster.distributions import Available, files_of, manylinux_platforms
+from ray_remote_nni.cluster.distributions import Available, files_of
 from ray_remote_nni.cluster.facts import MachineFacts
 from ray_remote_nni.cluster.library import pack
+from ray_remote_nni.cluster.pip import run_pip
 from ray_remote_nni.errors import MachineError
 
 ROOTS = ("hyperopt==0.3.0",)
@@ -99,23 +99,11 @@ async def _download(
     requirements: Sequence[str], scratch: Path, target: Path, head_host: str, head: MachineFacts
 ) -> None:
     wheels = scratch / "wheels"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"),
-        *("--implementation", "cp", "--python-version", ".".join(map(str, head.python_version[:2]))),
-        *(argument for platform in manylinux_platforms(head) for argument in ("--platform", platform)),
-        *("--dest", str(wheels), *requirements),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, errors = await process.communicate()
-    if process.returncode != 0:
-        said = [line for line in errors.decode(errors="replace").splitlines() if line.startswith("ERROR")]
+    failure = await run_pip("download", head, head.python_version, *("--no-deps", "--dest", str(wheels), *requirements))
+    if failure is not None:
         raise MachineError(
             head_host,
-            f"as the head it needs {', '.join(requirements)}, and pip could not download that here"
-            f" ({said[-1] if said else 'pip failed'}).",
+            f"as the head it needs {', '.join(requirements)}, and pip could not download that here ({failure}).",
             f"On that machine: {head.python} -m pip install '{ROOTS[0]}'",
         )
     for wheel in sorted(wheels.iterdir()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -16,6 +15,7 @@ from packaging.utils import canonicalize_name
 from ray_remote_nni.cluster.distributions import available_here, files_of, manylinux_platforms, needed_by
 from ray_remote_nni.cluster.facts import MachineFacts
 from ray_remote_nni.cluster.library import pack
+from ray_remote_nni.cluster.pip import run_pip
 from ray_remote_nni.cluster.pythons import FoundPython
 from ray_remote_nni.errors import MachineError
 
@@ -93,23 +93,16 @@ class Packages:
         return sorted(missing.values())
 
     async def _pip(self, site: Path, requirements: Sequence[str], *options: str) -> None:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"),
-            *("--target", str(site), "--only-binary=:all:", *options),
-            *("--implementation", "cp", "--python-version", ".".join(map(str, self.python.version[:2]))),
-            *(argument for platform in manylinux_platforms(self.machine) for argument in ("--platform", platform)),
-            *requirements,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+        failure = await run_pip(
+            "install",
+            self.machine,
+            self.python.version,
+            *("--no-input", "--no-compile", "--target", str(site), *options, *requirements),
         )
-        _, errors = await process.communicate()
-        if process.returncode != 0:
-            said = [line for line in errors.decode(errors="replace").splitlines() if line.startswith("ERROR")]
+        if failure is not None:
             raise MachineError(
                 self.machine.hostname,
                 f"it needs {', '.join(requirements)} for Python {'.'.join(map(str, self.python.version[:2]))}, which "
-                f"neither its own package index has nor this machine's ({said[-1] if said else 'pip failed'}).",
+                f"neither its own package index has nor this machine's ({failure}).",
                 "Give one of the two a way to a package index, or name in `pythonPath` a Python that has Ray.",
             )

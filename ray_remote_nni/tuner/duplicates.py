@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import numpy as np
 
-from ray_remote_nni.tuner.space import Numbers, SearchSpace
+from ray_remote_nni.tuner.space import Numbers, OutsideSpace, SearchSpace
 
 
 class Asked:
@@ -20,6 +21,15 @@ class Asked:
     def add(self, numbers: Numbers) -> None:
         """Note a configuration as asked for."""
         self._keys.add(_key(numbers))
+
+    def recognise(self, parameters: dict[str, Any]) -> Numbers | None:
+        """Note an earlier trial's configuration as asked for; return its numbers, None if it is outside the space."""
+        try:
+            numbers = self._space.encode(parameters)
+        except OutsideSpace:
+            return None
+        self.add(numbers)
+        return numbers
 
     def __contains__(self, numbers: Numbers) -> bool:
         return _key(numbers) in self._keys

@@ -15,7 +15,7 @@ import numpy as np
 
 from ray_remote_nni.tuner.contract import NoMoreTrials
 from ray_remote_nni.tuner.duplicates import Asked
-from ray_remote_nni.tuner.space import Choice, Domain, Integer, Normal, Numbers, OutsideSpace, Parameter, SearchSpace
+from ray_remote_nni.tuner.space import Choice, Domain, Integer, Normal, Numbers, Parameter, SearchSpace
 from ray_remote_nni.tuner.space.quantile import quantile
 
 
@@ -40,12 +40,7 @@ class Grid:
 
     def recognise(self, parameters: dict[str, Any]) -> Numbers | None:
         """Return the point of an earlier trial; see Strategy."""
-        try:
-            numbers = self._space.encode(parameters)
-        except OutsideSpace:
-            return None
-        self._asked.add(numbers)
-        return numbers
+        return self._asked.recognise(parameters)
 
     def learn(self, trial: Numbers, loss: float | None) -> None:
         """Do nothing."""

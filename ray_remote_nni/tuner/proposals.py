@@ -10,7 +10,7 @@ import numpy as np
 
 from ray_remote_nni.tuner.contract import NoMoreTrials
 from ray_remote_nni.tuner.duplicates import Asked
-from ray_remote_nni.tuner.space import Numbers, OutsideSpace, SearchSpace
+from ray_remote_nni.tuner.space import Numbers, SearchSpace
 
 # How many proposals are looked at before we look for any configuration that is left.
 _ATTEMPTS = 25
@@ -58,12 +58,7 @@ class ProposalStrategy:
 
     def recognise(self, parameters: dict[str, Any]) -> Numbers | None:
         """Return the numbers of an earlier trial; see Strategy."""
-        try:
-            numbers = self._space.encode(parameters)
-        except OutsideSpace:
-            return None
-        self._asked.add(numbers)
-        return numbers
+        return self._asked.recognise(parameters)
 
     def learn(self, trial: Numbers, loss: float | None) -> None:
         """Take the end of a trial; see Strategy."""

@@ -16,7 +16,6 @@ import pytest
 from machine_values import facts
 from packaging.requirements import Requirement
 
-from ray_remote_nni.cluster import dependencies
 from ray_remote_nni.cluster.dependencies import ROOTS, DependencyPlan, pack_dependencies, plan_dependencies
 from ray_remote_nni.cluster.distributions import Available, available_here, manylinux_platforms
 from ray_remote_nni.errors import MachineError
@@ -159,7 +158,7 @@ def test_a_copy_leaves_scripts_tests_and_caches_behind(tmp_path: Path) -> None:
 def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """In the place of Python with pip: a script that a test writes; it finds its arguments in `$@`."""
     script = tmp_path / "python"
-    monkeypatch.setattr(dependencies.sys, "executable", str(script))
+    monkeypatch.setattr(sys, "executable", str(script))
     return script
 
 
