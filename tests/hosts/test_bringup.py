@@ -107,10 +107,17 @@ def test_a_cluster_of_somebody_else_on_the_same_machine_survives(
 
         assert head.processes() == foreign
     finally:
-        for process in head.processes():
-            if process not in before:
-                head.kill(process.pid)
+        # More than once: what is just being forked is in no list yet.
+        until(lambda: not _killed(head, before))
         head.run("rm -rf /tmp/foreign")
+
+
+def _killed(machine: m.TestMachine, spared: list[m.Process]) -> bool:
+    """Kill what runs there besides these, and return whether there was anything."""
+    others = [process for process in machine.processes() if process not in spared]
+    for process in others:
+        machine.kill(process.pid)
+    return bool(others)
 
 
 def test_the_cluster_is_a_small_and_closed_guest(
