@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
-from ray_remote_nni.cluster.bringup import question
 from ray_remote_nni.cluster.facts import MachineFacts, read_facts
 from ray_remote_nni.cluster.neighbours import Neighbour, survey_neighbours
-from ray_remote_nni.cluster.plan import check_machines, node_address
+from ray_remote_nni.cluster.plan import node_address
 from ray_remote_nni.cluster.pythons import Choice, RayPython, agreed, choose
+from ray_remote_nni.cluster.reached import question
 from ray_remote_nni.cluster.remarks import Remark, remarks
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
+from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.cluster.runtime import read_prospects
 from ray_remote_nni.cluster.together import MachinesFailed, on_all
 from ray_remote_nni.cluster.transport import Transport

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ray_remote_nni.cluster.facts import MachineFacts
-from ray_remote_nni.cluster.plan import FIRST_PORT, LAST_PORT, MachineSettings, choose_head, node_address
-from ray_remote_nni.cluster.ports import choose_ports, ports_to_open
+from ray_remote_nni.cluster.plan import MachineSettings, choose_head, node_address
+from ray_remote_nni.cluster.ports import FIRST_PORT, LAST_PORT, choose_ports, ports_to_open
 from ray_remote_nni.cluster.probe import Place, Survey, survey
 from ray_remote_nni.cluster.reachability import blocked_ways, firewall_rule
 from ray_remote_nni.cluster.together import failure

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ray_remote_nni.cluster.facts import MachineFacts
-from ray_remote_nni.cluster.ports import PORTS_PER_NODE, NodePorts, choose_ports
+from ray_remote_nni.cluster.ports import NodePorts, choose_ports
+from ray_remote_nni.cluster.ray_start import node_environment, ray_arguments
 from ray_remote_nni.cluster.reachability import candidate_addresses, with_port
-from ray_remote_nni.cluster.resources import MACHINE_LABEL, node_resources
-from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.errors import ClusterError
 
-#: Ray's own minimum is 75 MiB; trials keep their data in files, so this is for code and messages only.
-OBJECT_STORE_BYTES = 80 * 1024 * 1024
-#: Ports below the range from which Linux takes those of outgoing connections.
-FIRST_PORT, LAST_PORT = 20000, 31999
-MINIMUM_RAY = (2, 60)
-SUPPORTED_PYTHONS = ((3, 10), (3, 13))
-#: Secret files in a node's folder.
-TOKEN_FILE, AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE = "token", "authority.crt", "node.crt", "node.key"
-_NEEDED_BYTES = 300 * 1024 * 1024
 #: Ray's longest socket, sockets/dash_MetricsHead, lies up to 68 bytes below its temp dir, and a path may have 107.
 _LONGEST_TEMP_DIR = 39
 _LONGEST_SOCKET = 100
@@ -63,92 +53,6 @@ class ClusterPlan:
     gcs_address: str
     dashboard_port: int
     nodes: tuple[NodePlan, ...] = field(default=())
-
-
-def port_range(index: int, count: int) -> tuple[int, int]:
-    """Return the first and last port that node `index` of `count` chooses from.
-
-    Nodes may share a machine, as they do where the tests have no root: no two of a cluster choose the same port.
-    """
-    width = (LAST_PORT - FIRST_PORT + 1) // max(count, 1)
-    first = FIRST_PORT + index * width
-    return first, first + width - 1
-
-
-def check_machines(machines: Sequence[MachineSettings], facts: Sequence[MachineFacts]) -> list[MachineError]:
-    """Return everything that keeps these machines from being one cluster."""
-    errors = []
-    for machine, known in zip(machines, facts, strict=True):
-        errors += _check_machine(machine, known)
-    if not errors:
-        errors += _check_agreement(machines, facts)
-    return errors
-
-
-def _check_machine(machine: MachineSettings, known: MachineFacts) -> list[MachineError]:
-    problems: list[tuple[str, str]] = []
-    where = f"`pythonPath: {machine.python_path}`" if machine.python_path else known.python
-    version = ".".join(map(str, known.python_version))
-    install = f"{known.python} -m pip install 'ray[default]>=2.60'"
-    if known.system != "Linux":
-        problems.append((f"it runs {known.system}; clusters of Linux machines are supported now.", ""))
-    if not SUPPORTED_PYTHONS[0] <= known.python_version[:2] <= SUPPORTED_PYTHONS[1]:
-        remedy = "Set `pythonPath` to the folder of a Python 3.10 to 3.13 that has ray[default]."
-        problems.append((f"its Python ({where}) is {version}.", remedy))
-    elif "ray" not in known.distributions:
-        problems.append(
-            (f"there is no Ray in its Python {version} ({where}).", f"On that machine: {install}, or set `pythonPath`.")
-        )
-    elif ray_version(known) < MINIMUM_RAY:
-        problems.append((f"its Ray is {known.distributions['ray']}, 2.60 is needed.", f"On that machine: {install}"))
-    elif not known.ray_has_dashboard:
-        problems.append(("its Ray came without the dashboard.", f"On that machine: {install}"))
-    if known.write_problem:
-        full = "space" in known.write_problem or "quota" in known.write_problem
-        remedy = "Free at least 300 MiB." if full else "Make it (and make it writable), or log in as another user."
-        problems.append((f"its home {known.home} cannot be written to: {known.write_problem}.", remedy))
-    elif known.free_bytes < _NEEDED_BYTES:
-        free = known.free_bytes // 1024**2
-        problems.append((f"only {free} MiB are free in {known.home}.", "Free at least 300 MiB."))
-    if len(known.free_ports) < PORTS_PER_NODE:
-        problems.append((f"no {PORTS_PER_NODE} TCP ports are free between {FIRST_PORT} and {LAST_PORT}.", ""))
-    if known.taken_ports and known.guard is None:
-        taken = ", ".join(map(str, known.taken_ports))
-        problems.append((f"`ray.ports` names port {taken}, which is in use there.", "Name another one in `ray.ports`."))
-    if missing := sorted(set(machine.gpu_indices or ()) - set(known.gpus)):
-        has = f"has the GPUs {', '.join(map(str, known.gpus))}" if known.gpus else "has no GPU that nvidia-smi lists"
-        wanted = ", ".join(map(str, missing))
-        problems.append((f"`gpuIndices` names GPU {wanted}, and the machine {has}.", "Correct `gpuIndices`."))
-    return [MachineError(machine.host, what, remedy or None) for what, remedy in problems]
-
-
-def _check_agreement(machines: Sequence[MachineSettings], facts: Sequence[MachineFacts]) -> list[MachineError]:
-    errors = []
-    first, known_first = machines[0], facts[0]
-    for machine, known in zip(machines[1:], facts[1:], strict=True):
-        for what, here, there in (
-            ("Python", _minor(known), _minor(known_first)),
-            ("Ray", known.distributions["ray"], known_first.distributions["ray"]),
-        ):
-            if here != there:
-                errors.append(
-                    MachineError(
-                        machine.host,
-                        f"it has {what} {here} ({known.python}), and {first.host} has {there}.",
-                        f"All machines of one cluster need the same {what}: set `pythonPath`, or install it.",
-                    )
-                )
-    return errors
-
-
-def ray_version(known: MachineFacts) -> tuple[int, int]:
-    """Return major and minor version of the machine's Ray."""
-    major, minor = known.distributions["ray"].split(".")[:2]
-    return int(major), int(minor)
-
-
-def _minor(known: MachineFacts) -> str:
-    return ".".join(map(str, known.python_version[:2]))
 
 
 def choose_head(machines: Sequence[MachineSettings], head_host: str | None) -> int:
@@ -245,82 +149,27 @@ def _plan_node(
         temp_dir=temp_dir,
         guard_socket=guard_socket,
         gpus=gpus,
-        ray_arguments=_ray_arguments(index, ports, address, temp_dir, gpus, gcs_address, is_head),
-        environment={
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": f"{directory}/{TOKEN_FILE}",
-            "RAY_USE_TLS": "1" if tls else "0",
-            "RAY_TLS_CA_CERT": f"{directory}/{AUTHORITY_FILE}" if tls else None,
-            "RAY_TLS_SERVER_CERT": f"{directory}/{CERTIFICATE_FILE}" if tls else None,
-            "RAY_TLS_SERVER_KEY": f"{directory}/{KEY_FILE}" if tls else None,
-            "RAY_USAGE_STATS_ENABLED": "0",
-            # Nodes may differ in the patch version of Python.
-            "RAY_DEFAULT_PYTHON_VERSION_MATCH_LEVEL": "minor",
-            # No Ray client server, no metrics exporters: their ports answer without the token.
-            "RAY_START_HOOK": "ray_remote_nni.cluster.remote.start_hook.without_client_server",
-            "RAY_enable_metrics_collection": "0",
-            "DASHBOARD_METRIC_PORT": "-1",
-            # Ray's workers only start trials and wait for them; they must not queue up behind those that run.
-            "RAY_worker_niceness": "0",
-            # It would end trials, in their workers' stead, on a machine whose memory others fill.
-            "RAY_memory_monitor_refresh_ms": "0",
-            # Trials need a worker each, whatever the number of CPUs: none is started before it is needed.
-            "RAY_enable_worker_prestart": "0",
-            "RAY_prestart_worker_first_driver": "0",
-            # A worker that waits for its next trial is not to be replaced by a new one, which costs a second.
-            "RAY_idle_worker_killing_time_threshold_ms": "10000",
-            "PYTHONPATH": ":".join(f"{root}/lib/{library}" for library in libraries),
-            "TMPDIR": f"{directory}/tmp",
-            "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)),
-            # A trial may use thirds of several GPUs, which Ray's whole ones do not allow; which GPUs, we decide.
-            "RAY_predefined_unit_instance_resources": "",
-            "RAY_NNI_CLUSTER": name,
-            "RAY_NNI_HOST": machine.host,
-            "RAY_NNI_GUARD": guard_socket,
-            "RAY_NNI_GPU_INDICES": None if machine.gpu_indices is None else ",".join(map(str, machine.gpu_indices)),
-            "RAY_NNI_PYTHON_PATH": _expand(machine.python_path, known.home),
-        },
+        ray_arguments=ray_arguments(
+            index,
+            ports,
+            address=address,
+            temp_dir=temp_dir,
+            gpus=gpus,
+            gcs_address=gcs_address,
+            is_head=is_head,
+        ),
+        environment=node_environment(
+            name,
+            machine.host,
+            directory=directory,
+            guard_socket=guard_socket,
+            gpus=gpus,
+            gpu_indices=machine.gpu_indices,
+            python_path=_expand(machine.python_path, known.home),
+            libraries=[f"{root}/lib/{library}" for library in libraries],
+            tls=tls,
+        ),
     )
-
-
-def _ray_arguments(
-    index: int,
-    ports: NodePorts,
-    address: str,
-    temp_dir: str,
-    gpus: tuple[int, ...],
-    gcs_address: str,
-    is_head: bool,
-) -> tuple[str, ...]:
-    first_worker, last_worker = ports.workers or (0, 0)
-    arguments = [
-        f"--node-ip-address={address}",
-        f"--temp-dir={temp_dir}",
-        f"--object-store-memory={OBJECT_STORE_BYTES}",
-        f"--num-gpus={len(gpus)}",
-        f"--resources={json.dumps(node_resources(index, gpus))}",
-        f"--labels={MACHINE_LABEL}={index}",
-        f"--node-manager-port={ports.node_manager}",
-        f"--object-manager-port={ports.object_manager}",
-        f"--dashboard-agent-listen-port={ports.agent}",
-        f"--dashboard-agent-grpc-port={ports.agent_grpc}",
-        f"--runtime-env-agent-port={ports.runtime_env_agent}",
-        f"--metrics-export-port={ports.metrics}",
-        f"--min-worker-port={first_worker}",
-        f"--max-worker-port={last_worker}",
-        "--disable-usage-stats",
-        "--include-log-monitor=False",
-    ]
-    if is_head:
-        return (
-            "--head",
-            f"--port={ports.gcs}",
-            "--dashboard-host=127.0.0.1",
-            f"--dashboard-port={ports.dashboard}",
-            "--no-monitor",
-            *arguments,
-        )
-    return (f"--address={gcs_address}", *arguments)
 
 
 def _expand(path: str | None, home: str) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+#: Ports below the range from which Linux takes those of outgoing connections.
+FIRST_PORT, LAST_PORT = 20000, 31999
 #: How many ports of a node have numbers that are chosen beforehand.
 PORTS_PER_NODE = 9
 #: Without a fixed range Ray's workers listen where the system wants; on Linux, unless told otherwise, here.
@@ -34,6 +36,16 @@ class NodePorts:
         workers = dict.fromkeys(self.workers or (0,))
         head = [self.gcs] if is_head else []
         return (*head, self.node_manager, self.object_manager, self.agent, self.agent_grpc, *workers)
+
+
+def port_range(index: int, count: int) -> tuple[int, int]:
+    """Return the first and last port that node `index` of `count` chooses from.
+
+    Nodes may share a machine, as they do where the tests have no root: no two of a cluster choose the same port.
+    """
+    width = (LAST_PORT - FIRST_PORT + 1) // max(count, 1)
+    first = FIRST_PORT + index * width
+    return first, first + width - 1
 
 
 def choose_ports(free: Sequence[int], fixed: Mapping[str, int]) -> NodePorts:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.cluster.facts import MachineFacts
-from ray_remote_nni.cluster.plan import MINIMUM_RAY, SUPPORTED_PYTHONS, ray_version
+from ray_remote_nni.cluster.requirements import MINIMUM_RAY, SUPPORTED_PYTHONS, ray_version
 from ray_remote_nni.cluster.together import failure
 from ray_remote_nni.errors import MachineError
 

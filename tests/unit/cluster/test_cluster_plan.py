@@ -15,18 +15,15 @@ from machine_values import facts
 
 from ray_remote_nni.cluster.facts import MachineFacts
 from ray_remote_nni.cluster.plan import (
-    FIRST_PORT,
-    LAST_PORT,
-    PORTS_PER_NODE,
     ClusterPlan,
     MachineSettings,
     NodePlan,
-    check_machines,
     choose_head,
     node_address,
     plan_cluster,
-    port_range,
 )
+from ray_remote_nni.cluster.ports import FIRST_PORT, LAST_PORT, PORTS_PER_NODE, port_range
+from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.cluster.resources import gpus_of
 from ray_remote_nni.errors import ClusterError
 

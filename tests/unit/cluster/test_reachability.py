@@ -12,7 +12,7 @@ from machine_values import facts
 
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.neighbours import Neighbour, find_addresses, survey_neighbours
-from ray_remote_nni.cluster.plan import MachineSettings, check_machines
+from ray_remote_nni.cluster.plan import MachineSettings
 from ray_remote_nni.cluster.ports import choose_ports, ports_to_open
 from ray_remote_nni.cluster.probe import Place, survey
 from ray_remote_nni.cluster.reachability import (
@@ -23,6 +23,7 @@ from ray_remote_nni.cluster.reachability import (
     with_port,
 )
 from ray_remote_nni.cluster.remarks import remarks
+from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.errors import ClusterError
 
 FREE = tuple(range(20001, 20010))

@@ -1,0 +1,90 @@
+"""What a machine must have to be a node of a cluster, and what all nodes must have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ray_remote_nni.cluster.facts import MachineFacts
+from ray_remote_nni.cluster.plan import MachineSettings
+from ray_remote_nni.cluster.ports import FIRST_PORT, LAST_PORT, PORTS_PER_NODE
+from ray_remote_nni.errors import MachineError
+
+MINIMUM_RAY = (2, 60)
+SUPPORTED_PYTHONS = ((3, 10), (3, 13))
+_NEEDED_BYTES = 300 * 1024 * 1024
+
+
+def check_machines(machines: Sequence[MachineSettings], facts: Sequence[MachineFacts]) -> list[MachineError]:
+    """Return everything that keeps these machines from being one cluster."""
+    errors = []
+    for machine, known in zip(machines, facts, strict=True):
+        errors += _check_machine(machine, known)
+    if not errors:
+        errors += _check_agreement(machines, facts)
+    return errors
+
+
+def _check_machine(machine: MachineSettings, known: MachineFacts) -> list[MachineError]:
+    problems: list[tuple[str, str]] = []
+    where = f"`pythonPath: {machine.python_path}`" if machine.python_path else known.python
+    version = ".".join(map(str, known.python_version))
+    install = f"{known.python} -m pip install 'ray[default]>=2.60'"
+    if known.system != "Linux":
+        problems.append((f"it runs {known.system}; clusters of Linux machines are supported now.", ""))
+    if not SUPPORTED_PYTHONS[0] <= known.python_version[:2] <= SUPPORTED_PYTHONS[1]:
+        remedy = "Set `pythonPath` to the folder of a Python 3.10 to 3.13 that has ray[default]."
+        problems.append((f"its Python ({where}) is {version}.", remedy))
+    elif "ray" not in known.distributions:
+        problems.append(
+            (f"there is no Ray in its Python {version} ({where}).", f"On that machine: {install}, or set `pythonPath`.")
+        )
+    elif ray_version(known) < MINIMUM_RAY:
+        problems.append((f"its Ray is {known.distributions['ray']}, 2.60 is needed.", f"On that machine: {install}"))
+    elif not known.ray_has_dashboard:
+        problems.append(("its Ray came without the dashboard.", f"On that machine: {install}"))
+    if known.write_problem:
+        full = "space" in known.write_problem or "quota" in known.write_problem
+        remedy = "Free at least 300 MiB." if full else "Make it (and make it writable), or log in as another user."
+        problems.append((f"its home {known.home} cannot be written to: {known.write_problem}.", remedy))
+    elif known.free_bytes < _NEEDED_BYTES:
+        free = known.free_bytes // 1024**2
+        problems.append((f"only {free} MiB are free in {known.home}.", "Free at least 300 MiB."))
+    if len(known.free_ports) < PORTS_PER_NODE:
+        problems.append((f"no {PORTS_PER_NODE} TCP ports are free between {FIRST_PORT} and {LAST_PORT}.", ""))
+    if known.taken_ports and known.guard is None:
+        taken = ", ".join(map(str, known.taken_ports))
+        problems.append((f"`ray.ports` names port {taken}, which is in use there.", "Name another one in `ray.ports`."))
+    if missing := sorted(set(machine.gpu_indices or ()) - set(known.gpus)):
+        has = f"has the GPUs {', '.join(map(str, known.gpus))}" if known.gpus else "has no GPU that nvidia-smi lists"
+        wanted = ", ".join(map(str, missing))
+        problems.append((f"`gpuIndices` names GPU {wanted}, and the machine {has}.", "Correct `gpuIndices`."))
+    return [MachineError(machine.host, what, remedy or None) for what, remedy in problems]
+
+
+def _check_agreement(machines: Sequence[MachineSettings], facts: Sequence[MachineFacts]) -> list[MachineError]:
+    errors = []
+    first, known_first = machines[0], facts[0]
+    for machine, known in zip(machines[1:], facts[1:], strict=True):
+        for what, here, there in (
+            ("Python", _minor(known), _minor(known_first)),
+            ("Ray", known.distributions["ray"], known_first.distributions["ray"]),
+        ):
+            if here != there:
+                errors.append(
+                    MachineError(
+                        machine.host,
+                        f"it has {what} {here} ({known.python}), and {first.host} has {there}.",
+                        f"All machines of one cluster need the same {what}: set `pythonPath`, or install it.",
+                    )
+                )
+    return errors
+
+
+def ray_version(known: MachineFacts) -> tuple[int, int]:
+    """Return major and minor version of the machine's Ray."""
+    major, minor = known.distributions["ray"].split(".")[:2]
+    return int(major), int(minor)
+
+
+def _minor(known: MachineFacts) -> str:
+    return ".".join(map(str, known.python_version[:2]))
