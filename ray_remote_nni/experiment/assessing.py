@@ -16,6 +16,8 @@ from ray_remote_nni.trial.spec import Reported
 class Judge(Protocol):
     """An assessor as the driver deals with it; it is asked one thing at a time."""
 
+    #: What a person calls it.
+    name: str
     #: Whether of several results that have arrived together only the latest is worth a question.
     latest_only: bool
 
@@ -27,11 +29,16 @@ class Judge(Protocol):
         """Take note of the end of a trial that has reported `history`."""
         ...
 
+    async def close(self, *, politely: bool) -> None:
+        """End what it runs in; `politely` it is told so first."""
+        ...
+
 
 class BuiltIn:
     """One of our assessors, which judge numbers. A trial with a result that has none is not judged any more."""
 
-    def __init__(self, assessor: Assessor) -> None:
+    def __init__(self, name: str, assessor: Assessor) -> None:
+        self.name = name
         self._assessor = assessor
         self.latest_only = assessor.slow
 
@@ -48,6 +55,9 @@ class BuiltIn:
         """Take note of a trial's end; see Judge."""
         values = _numbers(history)
         self._assessor.end(trial_id, values or (), succeeded=succeeded and values is not None)
+
+    async def close(self, *, politely: bool) -> None:
+        """Do nothing: it runs in this process."""
 
     def learn(self, trials: Sequence[TrialRecord]) -> None:
         """Take the ends of an earlier driver's trials, in their order."""
@@ -89,12 +99,12 @@ class _End:
 
 
 class Assessing:
-    """Feeds a judge; `stop(trial_id)` is called, once, for a trial that it finds bad.
+    """Feeds a judge; `stop(trial_id, why)` is called, once, for a trial that it finds bad.
 
     `take`, `ended` and `forget` cost next to nothing: `run` does the work, and must be kept running.
     """
 
-    def __init__(self, judge: Judge, stop: Callable[[str], None]) -> None:
+    def __init__(self, judge: Judge, stop: Callable[[str, str], None]) -> None:
         self._judge = judge
         self._stop = stop
         self._following: dict[str, _Following] = {}
@@ -131,6 +141,12 @@ class Assessing:
         async with self._order:
             await self._settle()
 
+    async def close(self, *, politely: bool) -> None:
+        """Have the judge leave, `politely` after it has heard all."""
+        if politely:
+            await self.settle()
+        await self._judge.close(politely=politely)
+
     async def _settle(self) -> None:
         while self._ends or self._waiting:
             ends, self._ends = self._ends, []
@@ -145,7 +161,8 @@ class Assessing:
         added = trial.add(metrics)
         if added and not trial.condemned and not await self._good(trial_id, trial, added):
             trial.condemned = True
-            self._stop(trial_id)
+            count = len(trial.history)
+            self._stop(trial_id, f"stopped by the assessor {self._judge.name} after {count} intermediate results")
 
     async def _end(self, end: _End) -> None:
         trial = self._following.pop(end.trial_id, _Following())

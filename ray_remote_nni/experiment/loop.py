@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-import string
-import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +11,19 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from ray_remote_nni.assessor import create_assessor
-from ray_remote_nni.experiment.assessing import Assessing, BuiltIn
+from ray_remote_nni.experiment.agenda import Agenda, Waiting
+from ray_remote_nni.experiment.assessing import Assessing
 from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost
 from ray_remote_nni.experiment.changes import changed
+from ray_remote_nni.experiment.judges import create_judge
 from ray_remote_nni.experiment.outcome import judge
-from ray_remote_nni.experiment.own_algorithms import OwnAssessor, OwnTuner
 from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.places import TrialPlaces
 from ray_remote_nni.experiment.spec import ExperimentSpec, write_spec
 from ray_remote_nni.experiment.suggestions import Suggests
+from ray_remote_nni.experiment.time_limit import TimeLimit
 from ray_remote_nni.experiment.warm_up import warm_up_workers
-from ray_remote_nni.records.model import ExperimentStatus, TrialRecord, TrialStatus
+from ray_remote_nni.records.model import ExperimentStatus, TrialStatus
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.inbox import Inbox, inbox_name
@@ -37,17 +34,6 @@ from ray_remote_nni.trial.workspace import experiment_directory
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
 _COLLECT_S = 10.0
-_ID_LETTERS = string.ascii_letters + string.digits
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A trial that is to run: its next attempt, with its parameters."""
-
-    trial_id: str
-    sequence: int
-    attempt: int
-    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,36 +56,28 @@ class ExperimentLoop:
         self._store = store
         self._suggestions = suggestions
         trials = records.trials()
-        self._waiting: deque[Waiting] = deque(
-            Waiting(t.trial_id, t.sequence, t.attempt, t.parameters) for t in trials if not t.ended
-        )
-        self._ids = {trial.trial_id.lower() for trial in trials}
-        self._sequence = len(trials)
+        self._agenda = Agenda(store, suggestions, trials)
+        self._time_limit = TimeLimit(spec.max_experiment_duration_s, trials)
+        assessor = create_judge(spec, trials)
+        self._assessing = None if assessor is None else Assessing(assessor, self._stop_early)
         self._retries: dict[str, int] = {}
         self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
         self._endings: dict[str, Ending] = {}
-        self._assessing = self._make_assessing(trials)
-        self._exhausted = False
         self._stopping = False
         self._places = TrialPlaces(spec, lambda text: store.add_notice("warning", text))
         self._head_node = ray.get_runtime_context().get_node_id()
         self._inbox: Any = Inbox.options(  # type: ignore[attr-defined]
             name=inbox_name(spec.experiment_id), scheduling_strategy=on_node(self._head_node, hard=True)
         ).remote()
-        # The clock of maxExperimentDuration does not run while an experiment is interrupted.
-        self._began = time.monotonic() - _worked_s(trials)
-        self._deadline = (
-            None if spec.max_experiment_duration_s is None else self._began + spec.max_experiment_duration_s
-        )
 
     async def run(self) -> ExperimentStatus:
         """Run to the end; return DONE, or STOPPED where somebody asked for that."""
         await warm_up_workers(self._spec, [node.node_id for node in self._places.usable()], self._head_node)
-        self._background = [asyncio.ensure_future(self._collect())]
+        self._time_limit.start()
+        beside = [self._collect(), self._obey(), self._suggestions.run()]
         if self._assessing is not None:
-            self._background.append(asyncio.ensure_future(self._assessing.run()))
-        if isinstance(self._suggestions, OwnTuner):
-            self._background.append(asyncio.ensure_future(self._suggestions.run()))
+            beside.append(self._assessing.run())
+        self._background = [asyncio.ensure_future(work) for work in beside]
         try:
             status = await self._run()
             await self._take_leave(politely=not self._stopping)
@@ -110,39 +88,20 @@ class ExperimentLoop:
             await self._take_leave(politely=False)
             self._places.close()
 
-    async def _take_leave(self, *, politely: bool) -> None:
-        """End what tuner and assessor of the user's own run in, after telling them all, if `politely`."""
-        if politely and self._assessing is not None:
-            await self._assessing.settle()
-        for own in (self._suggestions, self._own_assessor):
-            if isinstance(own, OwnTuner | OwnAssessor):
-                await own.close(politely=politely)
-
-    def _make_assessing(self, trials: list[TrialRecord]) -> Assessing | None:
-        self._own_assessor: OwnAssessor | None = None
-        if self._spec.own_assessor is not None:
-            self._own_assessor = OwnAssessor(self._spec, self._spec.own_assessor, resumed=bool(trials))
-            return Assessing(self._own_assessor, self._stop_early)
-        if self._spec.assessor is None:
-            return None
-        judge = BuiltIn(create_assessor(self._spec.assessor["name"], self._spec.assessor["class_args"]))
-        judge.learn(trials)
-        return Assessing(judge, self._stop_early)
-
-    def _stop_early(self, trial_id: str) -> None:
-        """End a trial that the assessor found bad, unless it has ended meanwhile."""
-        if trial_id in self._running and trial_id not in self._endings:
-            attempt, _ = self._running[trial_id]
-            own = self._spec.own_assessor
-            assessor = own["class_name"] if own is not None else (self._spec.assessor or {})["name"]
-            count = sum(metric.kind == "PERIODICAL" for metric in attempt.metrics)
-            why = f"stopped by the assessor {assessor} after {count} intermediate results"
-            self._endings[trial_id] = Ending("EARLY_STOPPED", "assessed", why)
+    def stop(self) -> None:
+        """End all running trials, and start no more. They run again when the experiment is resumed."""
+        self._stopping = True
+        self._agenda.close()
+        for attempt, _ in self._running.values():
             attempt.cancel()
+
+    async def _take_leave(self, *, politely: bool) -> None:
+        if self._assessing is not None:
+            await self._assessing.close(politely=politely)
+        await self._suggestions.close(politely=politely)
 
     async def _run(self) -> ExperimentStatus:
         while True:
-            self._obey_requests()
             crowded = not await self._start_trials()
             if not self._running:
                 if not crowded:
@@ -178,22 +137,19 @@ class ExperimentLoop:
                     if self._assessing is not None:
                         self._assessing.take(post.trial_id, attempt.metrics)
 
-    def stop(self) -> None:
-        """End all running trials, and start no more. They run again when the experiment is resumed."""
-        self._stopping = True
-        for attempt, _ in self._running.values():
-            attempt.cancel()
-
-    def _obey_requests(self) -> None:
-        for request in self._store.pending_requests():
-            _LOG.info("request: %s %s", request.kind, request.trial_id or "")
-            if request.kind == "stop":
-                self.stop()
-            elif request.kind == "update":
-                self._change(request.payload)
-            elif request.trial_id is not None:
-                self._kill(request.trial_id)
-            self._store.finish_request(request.id)
+    async def _obey(self) -> None:
+        """Do what clients ask for, as it comes."""
+        while True:
+            for request in self._store.pending_requests():
+                _LOG.info("request: %s %s", request.kind, request.trial_id or "")
+                if request.kind == "stop":
+                    self.stop()
+                elif request.kind == "update":
+                    self._change(request.payload)
+                elif request.trial_id is not None:
+                    self._kill(request.trial_id)
+                self._store.finish_request(request.id)
+            await asyncio.sleep(_POLL_S)
 
     def _change(self, changes: Mapping[str, Any]) -> None:
         """Go on with another limit or search space, and have whoever resumes the experiment do so too."""
@@ -205,20 +161,26 @@ class ExperimentLoop:
             trial_concurrency=spec.trial_concurrency,
         )
         write_spec(experiment_directory(spec.experiment_id), spec.to_json())
-        if spec.max_experiment_duration_s is not None:
-            self._deadline = self._began + spec.max_experiment_duration_s
+        self._time_limit.limit_s = spec.max_experiment_duration_s
         if "searchSpace" in changes:
-            self._exhausted = False
             self._suggestions.renew(spec)
+            self._agenda.reopen()
 
     def _kill(self, trial_id: str) -> None:
-        waiting = next((trial for trial in self._waiting if trial.trial_id == trial_id), None)
+        waiting = self._agenda.remove(trial_id)
         if waiting is not None:
-            self._waiting.remove(waiting)
             self._end_ourselves(trial_id, waiting.attempt, _KILLED)
         elif trial_id in self._running:
-            self._endings[trial_id] = _KILLED
-            self._running[trial_id][0].cancel()
+            self._end_running(trial_id, _KILLED)
+
+    def _stop_early(self, trial_id: str, why: str) -> None:
+        """End a trial that the assessor found bad, unless it has ended meanwhile, or is being ended."""
+        if trial_id in self._running and trial_id not in self._endings:
+            self._end_running(trial_id, Ending("EARLY_STOPPED", "assessed", why))
+
+    def _end_running(self, trial_id: str, ending: Ending) -> None:
+        self._endings[trial_id] = ending
+        self._running[trial_id][0].cancel()
 
     def _end_ourselves(self, trial_id: str, attempt: int, ending: Ending, metrics: Sequence[Reported] = ()) -> None:
         """Record and tell the end of a trial that we ended, or never started."""
@@ -227,69 +189,25 @@ class ExperimentLoop:
 
     def _tell(self, trial_id: str, value: float | None, metrics: Sequence[Reported], *, succeeded: bool) -> None:
         """Tell tuner and assessor of an end that is recorded."""
-        self._suggestions.ended(trial_id, value, metrics, succeeded=succeeded)
-        if self._suggestions.asks_again:
-            self._exhausted = False
+        self._agenda.ended(trial_id, value, metrics, succeeded=succeeded)
         if self._assessing is not None:
             self._assessing.ended(trial_id, metrics, succeeded=succeeded)
 
     async def _start_trials(self) -> bool:
         """Start what may run now; return False where a trial waits for a place."""
         while len(self._running) < self._spec.trial_concurrency and not self._stopping:
-            if self._deadline is not None and time.monotonic() >= self._deadline:
+            if self._time_limit.reached or self._agenda.is_empty(self._spec.max_trial_number):
                 return True
-            if not self._waiting and self._at_end():
-                return True
+            # Before the tuner is asked: until there is a place, it may learn more.
             place = self._places.take()
             if place is None:
-                # The tuner is not asked before: until then it may learn more.
                 return False
-            if self._waiting:
-                trial: Waiting | None = self._waiting.popleft()
-                assert trial is not None
-                self._store.start_attempt(trial.trial_id, trial.attempt)
-            else:
-                trial = await self._next_trial()
+            trial = await self._agenda.next(alone=not self._running)
             if trial is None:
                 self._places.release(place)
                 return True
             self._start(trial, place)
         return True
-
-    def _at_end(self) -> bool:
-        limit = self._spec.max_trial_number
-        return self._exhausted or (limit is not None and self._sequence >= limit)
-
-    async def _next_trial(self) -> Waiting | None:
-        trial_id = self._new_id()
-        parameters = await self._ask(trial_id)
-        if parameters is None:
-            self._exhausted = not self._stopping
-            if self._exhausted and not (self._running and self._suggestions.asks_again):
-                self._store.add_notice("info", "the search space is used up: there is nothing left to try")
-            return None
-        trial = Waiting(trial_id, self._sequence, 1, parameters)
-        self._store.add_trial(trial_id, trial.sequence, parameters, start=True)
-        self._sequence += 1
-        return trial
-
-    async def _ask(self, trial_id: str) -> dict[str, Any] | None:
-        """Ask for parameters; meanwhile requests are obeyed, for a tuner may think for long."""
-        asking = asyncio.ensure_future(self._suggestions.ask(trial_id))
-        while not (await asyncio.wait({asking}, timeout=_POLL_S))[0]:
-            self._obey_requests()
-            if self._stopping:
-                asking.cancel()
-                return None
-        return asking.result()
-
-    def _new_id(self) -> str:
-        while True:
-            trial_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(5))
-            # A folder is named after it, and some file systems do not tell capitals from small letters.
-            if trial_id.lower() not in self._ids:
-                self._ids.add(trial_id.lower())
-                return trial_id
 
     def _start(self, waiting: Waiting, place: Place) -> None:
         spec = self._spec
@@ -369,14 +287,4 @@ class ExperimentLoop:
         number = self._store.requeue_trial(trial.trial_id, "lost", f"lost with {where}: {lost.error}")
         self._store.add_notice("warning", f"lost with {where} ({lost.error}); it runs again", trial.trial_id)
         if number is not None:
-            self._waiting.append(Waiting(trial.trial_id, trial.sequence, number, trial.parameters))
-
-
-def _worked_s(trials: list[TrialRecord]) -> float:
-    """Return for how long the experiment has worked so far: the time covered by its trials."""
-    spans = sorted((trial.create_time, trial.end_time) for trial in trials if trial.end_time is not None)
-    worked, until = 0.0, 0.0
-    for start, end in spans:
-        worked += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return worked
+            self._agenda.add(Waiting(trial.trial_id, trial.sequence, number, trial.parameters))

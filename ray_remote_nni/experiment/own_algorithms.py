@@ -216,6 +216,7 @@ class OwnAssessor:
     latest_only = False
 
     def __init__(self, spec: ExperimentSpec, own: Mapping[str, Any], resumed: bool) -> None:
+        self.name: str = own["class_name"]
         self._process = OwnAlgorithm(spec, "assessor", own, resumed)
 
     async def assess(self, trial_id: str, history: list[Any]) -> bool:

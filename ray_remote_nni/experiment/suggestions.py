@@ -39,6 +39,14 @@ class Suggests(Protocol):
         """Suggest for another search space from now on; what was learnt is kept as far as it fits."""
         ...
 
+    async def run(self) -> None:
+        """Do what has to be done beside answering; must be kept running until it returns."""
+        ...
+
+    async def close(self, *, politely: bool) -> None:
+        """End what it runs in; `politely` it is told so first."""
+        ...
+
 
 class Suggestions:
     """Asks the tuner actor. Trials must be in the records before `ended` tells of them."""
@@ -106,6 +114,12 @@ class Suggestions:
     ) -> None:
         """Tell of a trial's end. The tuner learns of it when it is asked the next time: that saves a message."""
         self._ends.append((trial_id, value))
+
+    async def run(self) -> None:
+        """Do nothing: all is done when it is asked."""
+
+    async def close(self, *, politely: bool) -> None:
+        """Do nothing: the actor ends with the driver."""
 
 
 def _value(trial: Any) -> float | None:

@@ -12,6 +12,8 @@ from ray_remote_nni.trial.spec import Reported
 class Witness:
     """A judge that notes what it is asked; a trial whose latest result is below 0 is bad."""
 
+    name = "witness"
+
     def __init__(self, latest_only: bool = False) -> None:
         self.latest_only = latest_only
         self.seen: list[Any] = []
@@ -34,7 +36,7 @@ def settle(assessing: Assessing) -> None:
 
 def make(judge: Any) -> tuple[Assessing, list[str]]:
     stopped: list[str] = []
-    return Assessing(judge, stopped.append), stopped
+    return Assessing(judge, lambda trial_id, why: stopped.append(trial_id)), stopped
 
 
 def test_each_result_is_judged_once_with_all_before_it() -> None:
@@ -110,7 +112,7 @@ def test_a_trial_that_runs_again_begins_anew() -> None:
 
 
 def test_our_assessors_judge_the_default_metric_and_leave_alone_what_has_none() -> None:
-    assessing, stopped = make(BuiltIn(create_assessor("Medianstop")))
+    assessing, stopped = make(BuiltIn("Medianstop", create_assessor("Medianstop")))
     assessing.ended("first", reports({"default": 5, "loss": 1}, {"default": 5}), succeeded=True)
     assessing.take("bad", reports({"default": 1}))
     assessing.take("good", reports(6))
@@ -124,7 +126,7 @@ def test_a_slow_one_of_ours_is_asked_in_a_thread_and_answers_all_the_same() -> N
     def accuracies(end: float, epochs: int) -> Sequence[float]:
         return [end - (end - 0.1) / step for step in range(1, epochs + 1)]
 
-    assessing, stopped = make(BuiltIn(create_assessor("Curvefitting", {"epoch_num": 20})))
+    assessing, stopped = make(BuiltIn("Curvefitting", create_assessor("Curvefitting", {"epoch_num": 20})))
     assessing.ended("first", reports(*accuracies(0.9, 20)), succeeded=True)
     assessing.take("bad", reports(*accuracies(0.4, 8)))
     settle(assessing)

@@ -1,0 +1,115 @@
+"""What runs next: the trials that wait, then what the tuner suggests, until there is neither."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray_remote_nni.experiment.suggestions import Suggests
+from ray_remote_nni.records.model import TrialRecord
+from ray_remote_nni.records.store import RecordStore
+from ray_remote_nni.trial.spec import Reported
+
+_ID_LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A trial that is to run: its next attempt, with its parameters."""
+
+    trial_id: str
+    sequence: int
+    attempt: int
+    parameters: Mapping[str, Any]
+
+
+class Agenda:
+    """Says which trial is next. Trials among the records that have not ended come first."""
+
+    def __init__(self, store: RecordStore, suggestions: Suggests, trials: Sequence[TrialRecord]) -> None:
+        self._store = store
+        self._suggestions = suggestions
+        self._waiting = deque(Waiting(t.trial_id, t.sequence, t.attempt, t.parameters) for t in trials if not t.ended)
+        self._ids = {trial.trial_id.lower() for trial in trials}
+        self._sequence = len(trials)
+        self._exhausted = False
+        self._closed = False
+        self._asking: asyncio.Task[dict[str, Any] | None] | None = None
+
+    def is_empty(self, limit: int | None) -> bool:
+        """Whether nothing is left to run, where `limit` is the most trials that there may be."""
+        return not self._waiting and (self._exhausted or (limit is not None and self._sequence >= limit))
+
+    def add(self, trial: Waiting) -> None:
+        """Have a trial run after those that wait already; the records say so."""
+        self._waiting.append(trial)
+
+    def remove(self, trial_id: str) -> Waiting | None:
+        """Take out a trial that waits; None where it does not."""
+        found = next((trial for trial in self._waiting if trial.trial_id == trial_id), None)
+        if found is not None:
+            self._waiting.remove(found)
+        return found
+
+    async def next(self, *, alone: bool) -> Waiting | None:
+        """Return the trial to start now, which the records call RUNNING from here on; None where there is none now.
+
+        `alone` says that no trial runs, so that there will not be one later either.
+        """
+        if self._waiting:
+            trial = self._waiting.popleft()
+            self._store.start_attempt(trial.trial_id, trial.attempt)
+            return trial
+        trial_id = self._new_id()
+        parameters = await self._ask(trial_id)
+        if self._closed:
+            return None
+        if parameters is None:
+            self._exhausted = True
+            if alone or not self._suggestions.asks_again:
+                self._store.add_notice("info", "the search space is used up: there is nothing left to try")
+            return None
+        trial = Waiting(trial_id, self._sequence, 1, parameters)
+        self._store.add_trial(trial_id, trial.sequence, parameters, start=True)
+        self._sequence += 1
+        return trial
+
+    def ended(self, trial_id: str, value: float | None, metrics: Sequence[Reported], *, succeeded: bool) -> None:
+        """Tell the tuner of a trial's end, which is in the records."""
+        self._suggestions.ended(trial_id, value, metrics, succeeded=succeeded)
+        if self._suggestions.asks_again:
+            self._exhausted = False
+
+    def reopen(self) -> None:
+        """Ask the tuner again, though it had nothing left: its search space is another one."""
+        self._exhausted = False
+
+    def close(self) -> None:
+        """Say that nothing is next, from now on; a tuner that is thinking is not waited for."""
+        self._closed = True
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self, trial_id: str) -> dict[str, Any] | None:
+        self._asking = asyncio.ensure_future(self._suggestions.ask(trial_id))
+        try:
+            return await self._asking
+        except asyncio.CancelledError:
+            if self._closed and self._asking.cancelled():
+                return None
+            raise
+        finally:
+            self._asking = None
+
+    def _new_id(self) -> str:
+        while True:
+            trial_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(5))
+            # A folder is named after it, and some file systems do not tell capitals from small letters.
+            if trial_id.lower() not in self._ids:
+                self._ids.add(trial_id.lower())
+                return trial_id
