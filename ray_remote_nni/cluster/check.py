@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
+from ray_remote_nni.cluster.bringup import find_cluster
 from ray_remote_nni.cluster.facts import MachineFacts, read_facts
 from ray_remote_nni.cluster.neighbours import Neighbour, survey_neighbours
 from ray_remote_nni.cluster.plan import node_address
@@ -30,6 +31,7 @@ class CheckedMachine:
 
     `host_key` is the fingerprint of its SSH host key. `reaches` tells of each other machine, by its host, whether all
     the ports were open that Ray will use. `ray` says where Ray will run, None where the machine's own Python does.
+    `cluster` is the name of the cluster of just these machines that has a node there already.
     """
 
     host: str
@@ -37,6 +39,7 @@ class CheckedMachine:
     host_key: str | None = None
     facts: MachineFacts | None = None
     ray: Choice | None = None
+    cluster: str | None = None
     reaches: Mapping[str, bool] = field(default_factory=dict)
     errors: tuple[MachineError, ...] = ()
     remarks: tuple[Remark, ...] = ()
@@ -67,7 +70,8 @@ class CheckedMachine:
             "hostName": known.hostname,
             "hostNameResolves": known.hostname_resolves,
             "freePorts": list(known.free_ports),
-            "takenPorts": list(known.taken_ports),
+            "takenPorts": [port for port, owner in known.taken_ports.items() if owner != self.cluster],
+            "cluster": self.cluster,
             "reaches": dict(self.reaches),
         }
 
@@ -81,7 +85,9 @@ class _Reached:
 
 async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
     """Look at all machines of a request; nothing is written or started there."""
-    found = await asyncio.gather(*(_reach(request, index) for index in range(len(request.machines))))
+    running = find_cluster(request)
+    name = running.name if running is not None else "check"
+    found = await asyncio.gather(*(_reach(request, index, name) for index in range(len(request.machines))))
     reached = [one for one in found if isinstance(one, _Reached)]
     try:
         addresses, ways, errors = await _survey(request, reached)
@@ -110,6 +116,7 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
                 host_key=one.transport.host_key,
                 facts=one.facts,
                 ray=choices[index],
+                cluster=None if one.facts.guard is None else name,
                 reaches={reached[target].machine.label: open_ for target, open_ in ways[index].items()},
                 errors=tuple(error for target, error in errors if target == index),
                 remarks=tuple(remarks(one.facts)),
@@ -118,14 +125,14 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
     return checked
 
 
-async def _reach(request: ClusterRequest, index: int) -> _Reached | MachineError:
+async def _reach(request: ClusterRequest, index: int, cluster: str) -> _Reached | MachineError:
     machine = request.machines[index]
     try:
         transport = await machine.connect()
     except MachineError as error:
         return error
     try:
-        facts = await read_facts(transport, question(request, index, "check"), python_path=machine.settings.python_path)
+        facts = await read_facts(transport, question(request, index, cluster), python_path=machine.settings.python_path)
     except BaseException as error:
         await transport.close()
         if isinstance(error, MachineError):

@@ -7,7 +7,7 @@ import json
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ class MachineFacts:
     `addresses` are those of its interfaces, loopback last; `ssh_address` is the one at which SSH reached it, empty
     without SSH. `installed` are the folders under ~/.ray-nni/lib/. `guard` is the PID of this cluster's guard, if one
     runs there. `write_problem` says why its home cannot be written to, empty where it can. `taken_ports` are those of
-    the fixed ones that something listens on. `clock_skew_s` is how far its clock is ahead of ours.
+    the fixed ones that something listens on, each with the name of this user's cluster whose node that is, or "".
+    `clock_skew_s` is how far its clock is ahead of ours.
     """
 
     system: str
@@ -58,15 +59,16 @@ class MachineFacts:
     guard: int | None
     system_name: str = ""
     hostname_resolves: bool = True
-    taken_ports: tuple[int, ...] = ()
+    taken_ports: Mapping[int, str] = field(default_factory=dict)
     clock_skew_s: float = 0.0
 
     @classmethod
     def parse(cls, answer: str) -> MachineFacts:
         """Build from the JSON that the machine has just printed."""
         facts: dict[str, Any] = json.loads(answer)
-        for name in ("python_version", "gpus", "addresses", "free_ports", "installed", "taken_ports"):
+        for name in ("python_version", "gpus", "addresses", "free_ports", "installed"):
             facts[name] = tuple(facts[name])
+        facts["taken_ports"] = dict(facts["taken_ports"])
         facts["clock_skew_s"] = facts.pop("clock") - time.time()
         return cls(**facts)
 

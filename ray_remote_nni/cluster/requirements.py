@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ray_remote_nni.cluster.facts import MachineFacts
 from ray_remote_nni.cluster.plan import MachineSettings
@@ -51,14 +51,31 @@ def _check_machine(machine: MachineSettings, known: MachineFacts) -> list[Machin
         problems.append((f"only {free} MiB are free in {known.home}.", "Free at least 300 MiB."))
     if len(known.free_ports) < PORTS_PER_NODE:
         problems.append((f"no {PORTS_PER_NODE} TCP ports are free between {FIRST_PORT} and {LAST_PORT}.", ""))
-    if known.taken_ports and known.guard is None:
-        taken = ", ".join(map(str, known.taken_ports))
-        problems.append((f"`ray.ports` names port {taken}, which is in use there.", "Name another one in `ray.ports`."))
+    if known.guard is None:
+        problems += _taken_ports(known.taken_ports)
     if missing := sorted(set(machine.gpu_indices or ()) - set(known.gpus)):
         has = f"has the GPUs {', '.join(map(str, known.gpus))}" if known.gpus else "has no GPU that nvidia-smi lists"
         wanted = ", ".join(map(str, missing))
         problems.append((f"`gpuIndices` names GPU {wanted}, and the machine {has}.", "Correct `gpuIndices`."))
     return [MachineError(machine.host, what, remedy or None) for what, remedy in problems]
+
+
+def _taken_ports(taken: Mapping[int, str]) -> list[tuple[str, str]]:
+    """Return what is wrong and what to do about it, where fixed ports are not free for a node that is to start."""
+    problems = []
+    for cluster in sorted(set(taken.values())):
+        ports = ", ".join(str(port) for port, owner in taken.items() if owner == cluster)
+        remedy = "Name another one in `ray.ports`."
+        if cluster:
+            problems.append(
+                (
+                    f"`ray.ports` names port {ports}, which your cluster {cluster} has there.",
+                    f"{remedy} Or first: ray-nni down {cluster}",
+                )
+            )
+        else:
+            problems.append((f"`ray.ports` names port {ports}, which is in use there.", remedy))
+    return problems
 
 
 def _check_agreement(machines: Sequence[MachineSettings], facts: Sequence[MachineFacts]) -> list[MachineError]:

@@ -39,7 +39,13 @@ def _cells(machine: Mapping[str, Any]) -> list[str]:
         str(len(machine["gpus"])),
         f"{machine['freeBytes'] / 1024**3:.1f} GiB",
         f"{machine['clockSkewSeconds']:+.0f} s",
-        "not free" if machine["takenPorts"] or not machine["freePorts"] else "free",
+        _ports(machine),
         f"not {', '.join(blocked)}" if blocked else ("all others" if reaches else "-"),
         "resolves" if machine["hostNameResolves"] else "not resolved",
     ]
+
+
+def _ports(machine: Mapping[str, Any]) -> str:
+    if machine["takenPorts"] or not machine["freePorts"]:
+        return "not free"
+    return "free" if machine["cluster"] is None else f"its cluster {machine['cluster']} runs"

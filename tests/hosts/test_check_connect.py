@@ -106,6 +106,7 @@ def test_a_firewall_is_named_with_the_rule_that_it_lacks_and_fixed_ports_get_thr
         opened = client.write_experiment(entries[::2], TRIAL, ray={"ports": PORTS}, maxTrialNumber=4)
         client.run("check", opened, "--connect")
         client.run("up", opened)
+        running = client.json("check", opened, "--connect")
         state = json.loads(next((client.home / ".ray-nni/clusters").glob("*.json")).read_text())
         listening = [{port for _, port in machine.listening()} for machine in machines[::2]]
         result = client.json("run", opened)
@@ -119,6 +120,7 @@ def test_a_firewall_is_named_with_the_rule_that_it_lacks_and_fixed_ports_get_thr
     assert any(rule in error["remedy"] for error in errors if machines[2].address in error["message"])
     assert document["machines"][0]["reaches"] == {machines[2].address: False}
     assert rule in said
+    assert [(machine["cluster"], machine["takenPorts"]) for machine in running["machines"]] == [(state["name"], [])] * 2
     assert state["gcs_address"] == f"{machines[0].address}:21000"
     assert result["trials"] == {"SUCCEEDED": 4}
     for ports in listening:

@@ -40,7 +40,9 @@ def main(arguments, stream):
         "addresses": addresses(),
         "ssh_address": (os.environ.get("SSH_CONNECTION", "").split() + [""] * 4)[2],
         "hostname_resolves": resolves(socket.gethostname()),
-        "taken_ports": [port for port in arguments["fixed_ports"] if not is_free(port)],
+        "taken_ports": owners(
+            [port for port in arguments["fixed_ports"] if not is_free(port)], under(home, "clusters")
+        ),
         "clock": time.time(),
         "free_ports": free_ports(arguments["ports"], arguments["first_port"], arguments["last_port"]),
         "installed": folders(under(home, "lib")),
@@ -156,6 +158,65 @@ def is_free(port):
         except OSError:
             return False
     return True
+
+
+def owners(ports, clusters):
+    """Return [port, cluster] for each TCP port that is taken: the cluster of ours in that folder, "" where none has it.
+
+    A node's processes are all below its guard, and only their owner can see what they listen on.
+    """
+    guards = {}
+    if ports:
+        for cluster in folders(clusters):
+            for node in folders(os.path.join(clusters, cluster)):
+                guards[guard(os.path.join(clusters, cluster, node))] = cluster
+    guards.pop(None, None)
+    parents = {int(pid): parent(pid) for pid in os.listdir("/proc") if pid.isdigit()} if guards else {}
+    sockets = {}
+    for pid in parents:
+        above = pid
+        while above and above not in guards:
+            above = parents.get(above)
+        if above:
+            sockets.update(dict.fromkeys(links("/proc/{}/fd".format(pid)), guards[above]))
+    found = dict.fromkeys(ports, "")
+    for port, inode in listeners() if sockets else []:
+        if port in found:
+            found[port] = sockets.get("socket:[{}]".format(inode)) or found[port]
+    return sorted(found.items())
+
+
+def parent(pid):
+    """Return the parent of a process, None where there is no such process."""
+    try:
+        with open("/proc/{}/stat".format(pid), "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except OSError:
+        return None
+
+
+def links(folder):
+    """Return what the links in a folder lead to; empty where that may not be seen."""
+    found = []
+    for name in folders(folder):
+        try:
+            found.append(os.readlink(os.path.join(folder, name)))
+        except OSError:
+            pass
+    return found
+
+
+def listeners():
+    """Return the port and the socket's number of all that listens for TCP."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table) as file:
+                rows = [line.split() for line in file]
+        except OSError:
+            continue
+        found += [(int(row[1].rpartition(":")[2], 16), row[9]) for row in rows[1:] if row[3] == "0A"]
+    return found
 
 
 def system_name():

@@ -29,7 +29,7 @@ GOOD = {
     "guard": None,
     "system_name": "Debian GNU/Linux 12 (bookworm)",
     "hostname_resolves": True,
-    "taken_ports": (),
+    "taken_ports": {},
     "clock_skew_s": 0.0,
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ray_remote_nni.errors import MachineError
 from ray_remote_nni.guard.processes import read_process
 
 QUESTION = Question("abc123", "0", ("pytest", "no-such-distribution"), ports=3, first_port=20000, last_port=20999)
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
 BIN = str(Path(sys.executable).parent)
 
 
@@ -61,7 +63,7 @@ def a_python(folder: Path, script: str) -> str:
 
 def test_a_recorded_answer_is_read() -> None:
     answer = '{"system": "Linux", "architecture": "aarch64", "libc": "2.31", "hostname": "gpu1", "home": "/home/é", '
-    answer += '"write_problem": "", "taken_ports": [], "clock": 1000.5, "system_name": "Debian", '
+    answer += '"write_problem": "", "taken_ports": [[21000, "abc123"]], "clock": 1000.5, "system_name": "Debian", '
     answer += '"hostname_resolves": false, "free_bytes": 5, "cpus": 4, "memory_bytes": null, '
     answer += '"python": "/opt/p/bin/python3", '
     answer += '"python_version": [3, 10, 12], "distributions": {"ray": "2.60.0"}, "ray_has_dashboard": true, '
@@ -73,6 +75,7 @@ def test_a_recorded_answer_is_read() -> None:
     assert known.memory_bytes is None
     assert known.addresses[0] == "192.0.2.1"
     assert known.guard == 4711
+    assert known.taken_ports == {21000: "abc123"}
 
 
 def test_a_machine_answers_every_question(home: Path) -> None:
@@ -230,6 +233,31 @@ def test_a_guard_that_runs_is_known(home: Path) -> None:
     assert me is not None
     tell_of_guard(home, me.pid, me.start_ticks)
     assert ask()["guard"] == os.getpid()
+
+
+LISTEN = """
+import os, socket, sys
+os.fork()
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_fixed_port_that_is_taken_is_known_with_the_cluster_of_ours_that_has_it(home: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as stranger,
+        subprocess.Popen([sys.executable, "-c", LISTEN], text=True, **PIPES) as node,
+    ):
+        assert node.stdout is not None
+        ports = [int(node.stdout.readline()) for _ in range(2)]
+        known = read_process(node.pid)
+        assert known is not None
+        tell_of_guard(home, known.pid, known.start_ticks)
+        other = stranger.getsockname()[1]
+        answer = ask(fixed_ports=[*ports, other])["taken_ports"]
+        node.communicate()
+    assert dict(answer) == {**dict.fromkeys(ports, "abc123"), other: ""}
 
 
 def test_another_process_with_the_guards_old_pid_is_no_guard(home: Path) -> None:
