@@ -38,6 +38,7 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "Anneal": {"optimize_mode": "maximize", "seed": _SEED},
     "GridSearch": {"optimize_mode": "minimize"},
     "Batch": {"optimize_mode": "minimize"},
+    "Evolution": {"optimize_mode": "maximize", "seed": _SEED, "population_size": "32"},
     "Medianstop": {"optimize_mode": "maximize", "start_step": "0"},
     "Curvefitting": {
         "epoch_num": "20",

@@ -20,9 +20,9 @@ Rule = tuple[str, Callable[[Any], Any]]
 
 @dataclass(frozen=True)
 class TunerArguments:
-    """What a tuner takes beside a seed; `default_mode` is None where NNI wants the optimize_mode said."""
+    """What a tuner takes beside a seed, and its `optimize_mode` where none is said."""
 
-    default_mode: str | None = "maximize"
+    default_mode: str = "maximize"
     own: Mapping[str, Rule | None] = field(default_factory=dict)
 
     @property
@@ -90,6 +90,7 @@ TUNERS: Mapping[str, TunerArguments] = MappingProxyType(
         "Anneal": TunerArguments("maximize", _OLD_HYPEROPT),
         "GridSearch": TunerArguments("minimize"),
         "Batch": TunerArguments("minimize"),
+        "Evolution": TunerArguments("maximize", {"population_size": _integer(1)}),
     }
 )
 

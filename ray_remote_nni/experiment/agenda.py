@@ -75,7 +75,8 @@ class Agenda:
                 self._store.add_notice("info", "the search space is used up: there is nothing left to try")
             return None
         trial = Waiting(trial_id, self._sequence, 1, parameters)
-        self._store.add_trial(trial_id, trial.sequence, parameters, start=True)
+        known = self._suggestions.ends_known
+        self._store.add_trial(trial_id, trial.sequence, parameters, start=True, ends_before=known)
         self._sequence += 1
         return trial
 

@@ -130,6 +130,7 @@ class OwnTuner:
 
     #: It may have more to suggest when trials have ended.
     asks_again = True
+    ends_known = 0
 
     def __init__(self, spec: ExperimentSpec, own: Mapping[str, Any], records: RecordReader) -> None:
         trials = records.trials()

@@ -24,6 +24,8 @@ class Suggests(Protocol):
 
     #: Whether it may have more to suggest once trials have ended, though it had nothing before.
     asks_again: bool
+    #: How many ends of trials it knew when it suggested the latest parameters.
+    ends_known: int
 
     async def ask(self, trial_id: str) -> dict[str, Any] | None:
         """Return parameters for a new trial, None when there is nothing left to try."""
@@ -53,6 +55,7 @@ class Suggestions:
 
     def __init__(self, spec: ExperimentSpec, records: RecordReader) -> None:
         self.asks_again = False
+        self.ends_known = 0
         self._spec = spec
         self._head_node = ray.get_runtime_context().get_node_id()
         self._records = records
@@ -77,10 +80,11 @@ class Suggestions:
             spec.tuner, dict(spec.search_space), arguments, spec.seed, spec.duplicates
         )
         with self._records.snapshot() as records:
-            asked = [(trial.trial_id, trial.parameters) for trial in records.trials()]
+            asked = [(trial.trial_id, trial.parameters, trial.ends_before) for trial in records.trials()]
             ends = [(trial.trial_id, _value(trial)) for trial in records.finished_for_replay()]
         # They are in the records.
         self._ends = []
+        self.ends_known = len(ends)
         if asked:
             actor.replay.remote(asked, ends)
         return actor
@@ -94,6 +98,7 @@ class Suggestions:
         while True:
             try:
                 ends, self._ends = self._ends, []
+                self.ends_known += len(ends)
                 answer: dict[str, Any] | Nothing = await self._actor.ask.remote(trial_id, ends)
                 self.asks_again = answer == "not yet"
                 return None if isinstance(answer, str) else answer

@@ -74,6 +74,8 @@ class TrialRecord:
     gpu_indices: tuple[int, ...] | None
     #: Grows from end to end: the order in which the tuner learns of them.
     tuner_order: int | None
+    #: How many ends of trials the tuner knew when it suggested the parameters.
+    ends_before: int = 0
     #: The intermediate results of the latest attempt, whole, in order of arrival.
     intermediate: tuple[Any, ...] = ()
 

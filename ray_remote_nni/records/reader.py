@@ -194,6 +194,7 @@ def _trial(row: sqlite3.Row) -> TrialRecord:
         machine=row["machine"],
         gpu_indices=_gpu_indices(row),
         tuner_order=row["tuner_order"],
+        ends_before=row["ends_before"] or 0,
     )
 
 

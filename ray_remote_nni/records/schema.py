@@ -29,6 +29,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "trials": (
         "rev", "trial_id", "sequence", "status", "parameters", "attempt", "value", "metric", "create_time",
         "start_time", "end_time", "exit_code", "error", "machine", "gpu_indices", "tuner_order",
+        "ends_before",
     ),
     "attempts": (
         "rev", "trial_id", "attempt", "machine", "gpu_indices", "start_time", "end_time", "exit_code", "error",
@@ -52,7 +53,7 @@ STATEMENTS = (
         trial_id TEXT PRIMARY KEY, rev INTEGER NOT NULL, sequence INTEGER NOT NULL, status TEXT NOT NULL,
         parameters TEXT NOT NULL, attempt INTEGER NOT NULL, value, metric TEXT, create_time REAL NOT NULL,
         start_time REAL, end_time REAL, exit_code INTEGER, error TEXT, machine TEXT, gpu_indices TEXT,
-        tuner_order INTEGER)""",
+        tuner_order INTEGER, ends_before INTEGER)""",
     "CREATE INDEX trials_by_rev ON trials (rev)",
     "CREATE INDEX trials_by_sequence ON trials (sequence)",
     "CREATE INDEX trials_by_status ON trials (status, value)",

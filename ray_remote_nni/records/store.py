@@ -168,8 +168,11 @@ class RecordStore:
         create_time: float | None = None,
         *,
         start: bool = False,
+        ends_before: int = 0,
     ) -> None:
         """Record a WAITING trial with what the tuner suggested, before anything is done with it.
+
+        `ends_before` says how many ends of trials the tuner knew by then, of those in the order of `tuner_order`.
 
         With `start` its first attempt is recorded too, as `start_attempt` does, in the same commit.
         """
@@ -182,6 +185,7 @@ class RecordStore:
                 parameters=to_json(parameters),
                 attempt=1,
                 create_time=time.time() if create_time is None else create_time,
+                ends_before=ends_before,
             )
             if start:
                 self._writer.insert("attempts", trial_id=trial_id, attempt=1)

@@ -20,6 +20,8 @@ from ray_remote_nni.testing.spaces import SPACES, Space, assert_legal
 from ray_remote_nni.tuner import NoMoreTrials, NotYet, Tuner
 
 _Asked = list[tuple[str, dict[str, Any]]]
+# What happened, in order: "ask" or "end", the trial, its parameters.
+_History = list[tuple[str, str, dict[str, Any]]]
 
 
 def score(parameters: Any) -> float:
@@ -68,14 +70,17 @@ class TunerContract:
 
     def test_a_tuner_that_was_replayed_goes_on_like_the_first(self) -> None:
         first = self.create(self.space, seed=3)
-        ends: _Asked = []
-        asked = _run(first, self.trials - 5, at_once=4, ends=ends)
+        history: _History = []
+        asked = _run(first, self.trials - 5, at_once=4, history=history)
         second = self.create(self.space, seed=3)
-        for trial, parameters in asked:
-            second.restore(trial, json.loads(json.dumps(parameters)))
-        for trial, parameters in ends:
-            _end(second, trial, parameters)
-        running = [(trial, parameters) for trial, parameters in asked if (trial, parameters) not in ends]
+        running: _Asked = []
+        for what, trial, parameters in history:
+            if what == "ask":
+                second.restore(trial, json.loads(json.dumps(parameters)))
+                running.append((trial, parameters))
+            else:
+                _end(second, trial, parameters)
+                running.remove((trial, parameters))
         later = [_run(tuner, 5, at_once=4, first=len(asked), running=running) for tuner in (first, second)]
         assert later[0] == later[1]
 
@@ -190,12 +195,12 @@ def _run(
     trials: int,
     at_once: int,
     first: int = 0,
-    ends: _Asked | None = None,
+    history: _History | None = None,
     running: _Asked = (),  # type: ignore[assignment]
 ) -> _Asked:
     """Ask for trials and end them in order, some as failures, `at_once` running at a time.
 
-    A tuner that has to wait gets the end of the oldest trial; what ended goes into `ends`.
+    A tuner that has to wait gets the end of the oldest trial; what happens goes into `history`.
     """
     waiting = deque(running)
     asked: _Asked = []
@@ -203,8 +208,8 @@ def _run(
     def end_one() -> None:
         oldest = waiting.popleft()
         _end(tuner, *oldest)
-        if ends is not None:
-            ends.append(oldest)
+        if history is not None:
+            history.append(("end", *oldest))
 
     for trial in _names(first, trials):
         while len(waiting) >= at_once:
@@ -218,6 +223,8 @@ def _run(
                 end_one()
         asked.append((trial, parameters))
         waiting.append((trial, parameters))
+        if history is not None:
+            history.append(("ask", trial, parameters))
     return asked
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import ray
 
 from ray_remote_nni.tuner import NoMoreTrials, NotYet, create_tuner
+from ray_remote_nni.tuner.replay import AskedTrial, End, learn, replay
 
 #: Why there are no parameters: there is nothing left to try, or a running trial has to end first.
 Nothing = Literal["no more", "not yet"]
@@ -27,28 +28,19 @@ class TunerActor:
     ) -> None:
         self._tuner = create_tuner(name, search_space, class_args=class_args, seed=seed, duplicates=duplicates)
 
-    def replay(self, trials: Sequence[tuple[str, Mapping[str, Any]]], ends: Sequence[tuple[str, float | None]]) -> None:
-        """Take the trials of the records, in the order of their asking, and the ends that they came to, in theirs."""
-        for trial_id, parameters in trials:
-            self._tuner.restore(trial_id, dict(parameters))
-        self._learn(ends)
+    def replay(self, trials: Sequence[AskedTrial], ends: Sequence[End]) -> None:
+        """Take what the records know; see `replay`."""
+        replay(self._tuner, trials, ends)
 
-    def ask(self, trial_id: str, ends: Sequence[tuple[str, float | None]] = ()) -> dict[str, Any] | Nothing:
+    def ask(self, trial_id: str, ends: Sequence[End] = ()) -> dict[str, Any] | Nothing:
         """Return parameters for a new trial, or why there are none.
 
         `ends` are the trials that ended since the last question, in order, with their values where they have one.
         """
-        self._learn(ends)
+        learn(self._tuner, ends)
         try:
             return self._tuner.ask(trial_id)
         except NoMoreTrials:
             return "no more"
         except NotYet:
             return "not yet"
-
-    def _learn(self, ends: Sequence[tuple[str, float | None]]) -> None:
-        for trial_id, value in ends:
-            if value is None:
-                self._tuner.fail(trial_id)
-            else:
-                self._tuner.tell(trial_id, value)

@@ -32,7 +32,7 @@ class Batch:
         del self._left[place]
         return copy.deepcopy(self._sets[place]), place
 
-    def recognise(self, parameters: dict[str, Any]) -> int | None:
+    def recognise(self, parameters: dict[str, Any], rng: np.random.Generator) -> int | None:
         """Return the place of an earlier trial; see Strategy."""
         key = _key(parameters)
         place = next((place for place, left in self._left.items() if left == key), None)

@@ -47,8 +47,8 @@ class Tuner(Protocol):
         """Take a trial of an earlier run as asked for, with the parameters that it had.
 
         It counts as running until `tell` or `fail`. A new tuner with the same arguments that gets all
-        earlier trials in the order in which they were asked for, and then the same ends, suggests what
-        the earlier tuner would have. Parameters that do not fit the search space are accepted, count as
+        earlier trials and their ends in the order in which the earlier tuner did suggests what that one
+        would have. Parameters that do not fit the search space are accepted, count as
         one trial, and teach nothing.
         """
         ...

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ray_remote_nni.tuner.proposals import Proposer
     from ray_remote_nni.tuner.space import SearchSpace
 
-TUNER_NAMES = ("TPE", "Random", "Anneal", "GridSearch", "Batch")
+TUNER_NAMES = ("TPE", "Random", "Anneal", "GridSearch", "Batch", "Evolution")
 
 #: Other names that NNI has for some of them.
 TUNER_ALIASES = {"BatchTuner": "Batch"}
@@ -44,7 +44,7 @@ def _create(
     name: str, search_space: Mapping[str, Any], class_args: Mapping[str, Any], seed: int | None, avoid: bool
 ) -> Tuner:
     # Imported here: a Python process that only names tuners does not pay for NumPy and hyperopt.
-    from ray_remote_nni.tuner.arguments import read_arguments
+    from ray_remote_nni.tuner.arguments import integer, read_arguments
     from ray_remote_nni.tuner.space import parse_search_space
     from ray_remote_nni.tuner.strategy import StrategyTuner
 
@@ -63,6 +63,11 @@ def _create(
 
         arguments = read_arguments(name, class_args, seed)
         return StrategyTuner(Grid(space), arguments.seed, arguments.maximize)
+    if name == "Evolution":
+        from ray_remote_nni.tuner.evolution import Evolution
+
+        arguments = read_arguments(name, class_args, seed, own={"population_size": (integer(1), 32)})
+        return StrategyTuner(Evolution(space, arguments["population_size"], avoid), arguments.seed, arguments.maximize)
     from ray_remote_nni.tuner.proposals import ProposalStrategy
 
     arguments = read_arguments(name, class_args, seed)

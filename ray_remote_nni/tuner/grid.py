@@ -38,7 +38,7 @@ class Grid:
                 return parameters, settled
         raise NoMoreTrials("every configuration of the search space was asked for")
 
-    def recognise(self, parameters: dict[str, Any]) -> Numbers | None:
+    def recognise(self, parameters: dict[str, Any], rng: np.random.Generator) -> Numbers | None:
         """Return the point of an earlier trial; see Strategy."""
         return self._asked.recognise(parameters)
 

@@ -1,4 +1,4 @@
-"""A strategy whose suggestions are points of the search space: the first proposal that is new is taken."""
+"""Suggestions that are points of the search space: the first proposal that is new is taken."""
 
 from __future__ import annotations
 
@@ -33,14 +33,37 @@ class ProposalStrategy:
 
     def __init__(self, space: SearchSpace, proposer: Proposer, avoid_duplicates: bool) -> None:
         """Start with nothing suggested."""
-        self._space = space
         self._proposer = proposer
-        self._avoid_duplicates = avoid_duplicates
-        self._asked = Asked(space)
+        self._picker = Picker(space, avoid_duplicates)
 
     def suggest(self, rng: np.random.Generator) -> tuple[dict[str, Any], Numbers]:
         """Return a configuration; see Strategy."""
-        for numbers in islice(self._proposer.proposals(rng), _ATTEMPTS):
+        return self._picker.pick(self._proposer.proposals(rng), rng)
+
+    def recognise(self, parameters: dict[str, Any], rng: np.random.Generator) -> Numbers | None:
+        """Return the numbers of an earlier trial; see Strategy."""
+        return self._picker.recognise(parameters)
+
+    def learn(self, trial: Numbers, loss: float | None) -> None:
+        """Take the end of a trial; see Strategy."""
+        self._proposer.learn(trial, loss)
+
+
+class Picker:
+    """Picks, of configurations that somebody proposes, the first that was not asked for."""
+
+    def __init__(self, space: SearchSpace, avoid_duplicates: bool) -> None:
+        """Start with nothing asked for; without `avoid_duplicates`, the first of all is picked."""
+        self._space = space
+        self._avoid_duplicates = avoid_duplicates
+        self._asked = Asked(space)
+
+    def pick(self, proposals: Iterator[Numbers], rng: np.random.Generator) -> tuple[dict[str, Any], Numbers]:
+        """Return the parameters and the settled numbers of a configuration, which counts as asked for.
+
+        Where none of the first proposals will do, it is any that is left. Raises NoMoreTrials.
+        """
+        for numbers in islice(proposals, _ATTEMPTS):
             parameters, settled = self._space.settle(numbers)
             if not self._avoid_duplicates:
                 return parameters, settled
@@ -57,9 +80,5 @@ class ProposalStrategy:
         return parameters, settled
 
     def recognise(self, parameters: dict[str, Any]) -> Numbers | None:
-        """Return the numbers of an earlier trial; see Strategy."""
+        """Take an earlier trial's configuration as asked for; None if it is outside the space."""
         return self._asked.recognise(parameters)
-
-    def learn(self, trial: Numbers, loss: float | None) -> None:
-        """Take the end of a trial; see Strategy."""
-        self._proposer.learn(trial, loss)

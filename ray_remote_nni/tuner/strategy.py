@@ -21,8 +21,8 @@ class Strategy(Protocol[Trial]):
         """Return the parameters of a new trial; all randomness is `rng`'s. Raises NoMoreTrials and NotYet."""
         ...
 
-    def recognise(self, parameters: dict[str, Any]) -> Trial | None:
-        """Take a trial of an earlier run as suggested; None where its parameters mean nothing here."""
+    def recognise(self, parameters: dict[str, Any], rng: np.random.Generator) -> Trial | None:
+        """Take a trial of an earlier run as suggested, by an equal `rng`; None where it means nothing here."""
         ...
 
     def learn(self, trial: Trial, loss: float | None) -> None:
@@ -49,8 +49,7 @@ class StrategyTuner(Generic[Trial]):
         """Return the parameters of a new trial; see Tuner."""
         with self._lock:
             self._refuse_running(trial_id)
-            # The n-th trial's randomness depends on nothing else, so that a replay of the history suffices.
-            parameters, trial = self._strategy.suggest(np.random.default_rng([self._seed, self._count]))
+            parameters, trial = self._strategy.suggest(self._rng())
             self._enter(trial_id, trial)
             return parameters
 
@@ -58,7 +57,7 @@ class StrategyTuner(Generic[Trial]):
         """Take a trial of an earlier run as asked for; see Tuner."""
         with self._lock:
             self._refuse_running(trial_id)
-            self._enter(trial_id, self._strategy.recognise(parameters))
+            self._enter(trial_id, self._strategy.recognise(parameters, self._rng()))
 
     def tell(self, trial_id: str, value: float) -> None:
         """Report a trial's final value; see Tuner."""
@@ -68,6 +67,10 @@ class StrategyTuner(Generic[Trial]):
     def fail(self, trial_id: str) -> None:
         """Report that a trial has ended without a value; see Tuner."""
         self._end(trial_id, None)
+
+    def _rng(self) -> np.random.Generator:
+        """Return the randomness of the next trial, which depends on no other, so that a replay suffices."""
+        return np.random.default_rng([self._seed, self._count])
 
     def _refuse_running(self, trial_id: str) -> None:
         if trial_id in self._running:

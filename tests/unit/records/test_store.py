@@ -306,3 +306,9 @@ def test_threads_take_turns(store: RecordStore, reader: RecordReader) -> None:
     for thread in threads:
         thread.join()
     assert [trial.sequence for trial in reader.trials()] == list(range(60))
+
+
+def test_a_trial_remembers_how_many_ends_the_tuner_knew(store: RecordStore, reader: RecordReader) -> None:
+    store.add_trial("aaa", 0, {})
+    store.add_trial("bbb", 1, {}, ends_before=3)
+    assert [trial.ends_before for trial in reader.trials()] == [0, 3]

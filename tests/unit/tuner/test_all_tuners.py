@@ -42,6 +42,12 @@ class TestGridSearch(Built):
     finite_size = 60
 
 
+class TestEvolution(Built):
+    name = "Evolution"
+    class_args: ClassVar[dict[str, Any]] = {"population_size": 8}
+    trials = 60
+
+
 class TestBatch(Built):
     name = "Batch"
     random = False
