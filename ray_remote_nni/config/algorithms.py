@@ -13,7 +13,7 @@ from ray_remote_nni.config.tuner_arguments import ALIASES, TPE_ARGS, TUNERS, Rul
 
 SUPPORTED_TUNERS = tuple(TUNERS)
 
-_NNI_TUNERS = (*TUNERS, *ALIASES, "Hyperband", "BOHB", "Metis", "MetisTuner", "GP", "GPTuner", "SMAC")
+_NNI_TUNERS = (*TUNERS, *ALIASES, "BOHB", "Metis", "MetisTuner", "GP", "GPTuner", "SMAC")
 _NNI_TUNERS += ("PBT", "PBTTuner", "PPO", "PPOTuner", "DNGO", "DNGOTuner", "NetworkMorphism")
 _NNI_TUNERS += ("RegularizedEvolutionTuner",)
 

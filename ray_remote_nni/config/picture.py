@@ -39,6 +39,13 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "GridSearch": {"optimize_mode": "minimize"},
     "Batch": {"optimize_mode": "minimize"},
     "Evolution": {"optimize_mode": "maximize", "seed": _SEED, "population_size": "32"},
+    "Hyperband": {
+        "optimize_mode": "maximize",
+        "seed": _SEED,
+        "R": "60",
+        "eta": "3",
+        "exec_mode": "parallelism",
+    },
     "Medianstop": {"optimize_mode": "maximize", "start_step": "0"},
     "Curvefitting": {
         "epoch_num": "20",

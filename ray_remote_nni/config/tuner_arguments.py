@@ -91,6 +91,9 @@ TUNERS: Mapping[str, TunerArguments] = MappingProxyType(
         "GridSearch": TunerArguments("minimize"),
         "Batch": TunerArguments("minimize"),
         "Evolution": TunerArguments("maximize", {"population_size": _integer(1)}),
+        "Hyperband": TunerArguments(
+            "maximize", {"R": _integer(1), "eta": _integer(2), "exec_mode": words("serial", "parallelism")}
+        ),
     }
 )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ray_remote_nni.tuner.proposals import Proposer
     from ray_remote_nni.tuner.space import SearchSpace
 
-TUNER_NAMES = ("TPE", "Random", "Anneal", "GridSearch", "Batch", "Evolution")
+TUNER_NAMES = ("TPE", "Random", "Anneal", "GridSearch", "Batch", "Evolution", "Hyperband")
 
 #: Other names that NNI has for some of them.
 TUNER_ALIASES = {"BatchTuner": "Batch"}
@@ -68,6 +68,10 @@ def _create(
 
         arguments = read_arguments(name, class_args, seed, own={"population_size": (integer(1), 32)})
         return StrategyTuner(Evolution(space, arguments["population_size"], avoid), arguments.seed, arguments.maximize)
+    if name == "Hyperband":
+        from ray_remote_nni.tuner.hyperband import create_hyperband
+
+        return create_hyperband(space, class_args, seed, avoid)
     from ray_remote_nni.tuner.proposals import ProposalStrategy
 
     arguments = read_arguments(name, class_args, seed)

@@ -20,7 +20,7 @@ class Asked:
 
     def add(self, numbers: Numbers) -> None:
         """Note a configuration as asked for."""
-        self._keys.add(_key(numbers))
+        self._keys.add(key(numbers))
 
     def recognise(self, parameters: dict[str, Any]) -> Numbers | None:
         """Note an earlier trial's configuration as asked for; return its numbers, None if it is outside the space."""
@@ -32,7 +32,7 @@ class Asked:
         return numbers
 
     def __contains__(self, numbers: Numbers) -> bool:
-        return _key(numbers) in self._keys
+        return key(numbers) in self._keys
 
     def any_other(self, rng: np.random.Generator) -> Numbers | None:
         """Return a configuration that was not asked for; None when there is none left.
@@ -51,5 +51,6 @@ class Asked:
         return None
 
 
-def _key(numbers: Numbers) -> bytes:
+def key(numbers: Numbers) -> bytes:
+    """Return what is equal for equal configurations: their numbers may hold NaN, which equals nothing."""
     return array("d", numbers).tobytes()

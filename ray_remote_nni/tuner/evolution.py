@@ -16,9 +16,9 @@ import numpy as np
 
 from ray_remote_nni.tuner.contract import NotYet
 from ray_remote_nni.tuner.proposals import Picker
+from ray_remote_nni.tuner.random_search import RandomSearch
 from ray_remote_nni.tuner.space import Numbers, SearchSpace
 from ray_remote_nni.tuner.space.quantile import quantile
-from ray_remote_nni.tuner.tpe.graph import HyperoptPrior
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Evolution:
     def __init__(self, space: SearchSpace, population_size: int, avoid_duplicates: bool) -> None:
         """Start without a population."""
         self._space = space
-        self._prior = HyperoptPrior(space)
+        self._random = RandomSearch(space)
         self._picker = Picker(space, avoid_duplicates)
         self._most_running = population_size
         self._running = 0
@@ -48,7 +48,7 @@ class Evolution:
         if self._running >= self._most_running:
             raise NotYet("as many trials run as the population has members")
         couple = self._couple(rng)
-        proposals = self._draws(rng) if couple is None else self._children(couple[0].numbers, rng)
+        proposals = self._random.proposals(rng) if couple is None else self._children(couple[0].numbers, rng)
         parameters, numbers = self._picker.pick(proposals, rng)
         self._enter(couple)
         return parameters, numbers
@@ -84,10 +84,6 @@ class Evolution:
             return
         leaver = couple[1]
         self._population = [member for member in self._population if member is not leaver]
-
-    def _draws(self, rng: np.random.Generator) -> Iterator[Numbers]:
-        while True:
-            yield self._prior.draw(rng)
 
     def _children(self, parent: Numbers, rng: np.random.Generator) -> Iterator[Numbers]:
         active = [number for number, value in enumerate(parent) if not math.isnan(value)]

@@ -57,6 +57,20 @@ class Picker:
         self._space = space
         self._avoid_duplicates = avoid_duplicates
         self._asked = Asked(space)
+        self._exhausted: bool | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left to pick."""
+        if self._exhausted is None:
+            finite = self._avoid_duplicates and self._space.size is not None
+            self._exhausted = finite and self._asked.any_other(np.random.default_rng(0)) is None
+        return self._exhausted
+
+    def add(self, numbers: Numbers) -> None:
+        """Take a configuration as asked for."""
+        self._asked.add(numbers)
+        self._exhausted = None
 
     def pick(self, proposals: Iterator[Numbers], rng: np.random.Generator) -> tuple[dict[str, Any], Numbers]:
         """Return the parameters and the settled numbers of a configuration, which counts as asked for.
@@ -68,7 +82,7 @@ class Picker:
             if not self._avoid_duplicates:
                 return parameters, settled
             if settled not in self._asked:
-                self._asked.add(settled)
+                self.add(settled)
                 return parameters, settled
         if self._space.size is not None:
             left = self._asked.any_other(rng)
@@ -76,9 +90,10 @@ class Picker:
                 raise NoMoreTrials("every configuration of the search space was asked for")
             parameters, settled = self._space.settle(left)
         # Else the space has no end, and yet all that comes out was asked for: the rest is too improbable to find.
-        self._asked.add(settled)
+        self.add(settled)
         return parameters, settled
 
     def recognise(self, parameters: dict[str, Any]) -> Numbers | None:
         """Take an earlier trial's configuration as asked for; None if it is outside the space."""
+        self._exhausted = None
         return self._asked.recognise(parameters)

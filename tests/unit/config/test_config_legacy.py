@@ -127,8 +127,8 @@ def test_the_block_of_the_other_platform_is_dropped_with_a_warning(load: Load) -
 
 def test_an_advisor_is_a_tuner(experiment: Experiment, problems: Problems) -> None:
     text = LOCAL.replace("tuner: {builtinTunerName", "advisor: {builtinAdvisorName")
-    assert experiment(text).tuner.name == "TPE"
-    [problem] = problems(text.replace("TPE", "BOHB"))
+    assert experiment(text.replace("TPE", "Hyperband")).tuner.name == "Hyperband"
+    [problem] = problems(text.replace("TPE", "PPO"))
     assert problem.field == "advisor.builtinAdvisorName"
 
 

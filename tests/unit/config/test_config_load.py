@@ -154,8 +154,9 @@ def test_the_search_space_file_is_json_or_yaml(load: Load, tmp_path: Path, name:
 
 
 def test_advisor_is_an_old_name_for_tuner(experiment: Experiment) -> None:
-    config = experiment(LOCAL.replace("tuner:", "advisor:"))
-    assert config.tuner.name == "TPE"
+    for key in ("tuner", "advisor"):
+        config = experiment(LOCAL.replace("tuner: {name: TPE}", f"{key}: {{name: hyperband, classArgs: {{R: 81}}}}"))
+        assert (config.tuner.name, config.tuner.class_args["R"]) == ("Hyperband", 81)
 
 
 def test_a_training_service_in_a_list_of_one_is_that_service(experiment: Experiment) -> None:

@@ -48,6 +48,18 @@ class TestEvolution(Built):
     trials = 60
 
 
+class TestHyperband(Built):
+    name = "Hyperband"
+    class_args: ClassVar[dict[str, Any]] = {"R": 9}
+    extra = frozenset({"TRIAL_BUDGET"})
+    finite = None
+    trials = 60
+
+
+class TestSerialHyperband(TestHyperband):
+    class_args: ClassVar[dict[str, Any]] = {"R": 9, "exec_mode": "serial"}
+
+
 class TestBatch(Built):
     name = "Batch"
     random = False
