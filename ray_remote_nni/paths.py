@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 
 def client_root() -> Path:
@@ -26,3 +31,25 @@ def experiments_folder() -> Path:
     folder = client_root() / "experiments"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def private_folder(path: Path) -> Path:
+    """Return a folder, made for nobody but the user, with all those above it that are not there; others stay as is."""
+    for folder in (*reversed(path.parents), path):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """Write a text file for nobody but the user, whole or not at all: it takes its place when the block ends well."""
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ async def alone_with(request: ClusterRequest, on_wait: Callable[[], None]) -> As
     """Keep other commands away from these machines; `on_wait()` is called once if one of them was here first."""
     machines = hashlib.sha256(repr([machine.identity for machine in request.machines]).encode()).hexdigest()[:16]
     waiting = False
-    with (clusters_folder() / f".{machines}.lock").open("w") as lock:
+    with os.fdopen(os.open(clusters_folder() / f".{machines}.lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
         while not _locked(lock.fileno()):
             if not waiting:
                 on_wait()

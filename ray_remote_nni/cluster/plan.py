@@ -153,7 +153,8 @@ def _plan_node(
             index,
             ports,
             address=address,
-            temp_dir=temp_dir,
+            # Ray opens its temporary folder to everybody, so it must lie in one that is the user's alone.
+            temp_dir=temp_dir if temp_dir == directory else f"{temp_dir}/ray",
             gpus=gpus,
             gcs_address=gcs_address,
             is_head=is_head,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from ray_remote_nni.cluster.certificates import Certificate
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.guard.processes import is_same_process
-from ray_remote_nni.paths import clusters_folder
+from ray_remote_nni.paths import clusters_folder, private_file
 
 
 @dataclass(frozen=True)
@@ -94,13 +92,8 @@ class ClusterState:
 
     def save(self) -> None:
         """Write the state file, whole or not at all."""
-        file = state_file(self.name)
-        descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=f".{self.name}-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as writing:
-            json.dump(dataclasses.asdict(self), writing, indent=1)
-            writing.flush()
-            os.fsync(writing.fileno())
-        os.replace(part, file)
+        with private_file(state_file(self.name)) as file:
+            json.dump(dataclasses.asdict(self), file, indent=1)
 
     def forget(self) -> None:
         """Remove the state file."""

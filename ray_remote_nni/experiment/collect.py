@@ -10,7 +10,8 @@ import tarfile
 from ray_remote_nni.trial.workspace import experiment_directory
 
 ARCHIVE_MARK = b"\n-- ray-nni archive --\n"
-_FILES = ("stdout", "stderr", "parameter.cfg", ".nni/metrics")
+#: What there is of a trial, below its folder.
+OUTPUTS = ("stdout", "stderr", "parameter.cfg", ".nni/metrics")
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
         tarfile.open(fileobj=compressed, mode="w|") as archive,
     ):
         for trial_id in asked["trials"]:
-            for name in _FILES:
+            for name in OUTPUTS:
                 file = trials / trial_id / name
                 if file.is_file():
                     archive.add(file, arcname=f"{trial_id}/{name}")

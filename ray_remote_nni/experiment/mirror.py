@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import shutil
 import tarfile
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +19,10 @@ from ray_remote_nni.cluster.module import run_module
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import MachineError
-from ray_remote_nni.experiment.collect import ARCHIVE_MARK
+from ray_remote_nni.experiment.collect import ARCHIVE_MARK, OUTPUTS
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.paths import private_folder
 from ray_remote_nni.records.changes import Change, apply_changes, last_rev
 from ray_remote_nni.records.feed import read_line
 from ray_remote_nni.records.model import ExperimentStatus
@@ -121,7 +124,7 @@ async def _pull_from(
                         machine.host, f"its trials' output could not be fetched: {(said or ['no reason given'])[-1]}"
                     )
                 try:
-                    await asyncio.to_thread(_unpack, spool, entry.trials_directory)
+                    await asyncio.to_thread(_unpack, spool, entry.trials_directory, trial_ids)
                 except (OSError, EOFError, ValueError, tarfile.TarError) as error:
                     raise MachineError(
                         machine.host, f"its trials' output could not be kept in {entry.trials_directory}: {error}"
@@ -130,16 +133,24 @@ async def _pull_from(
         await connection.close()
 
 
-def _unpack(spool: IO[bytes], target: Path) -> None:
-    """Unpack the archive of outputs, each trial's folder whole or not at all."""
+def _unpack(spool: IO[bytes], target: Path, trial_ids: Collection[str]) -> None:
+    """Unpack the archive of these trials' outputs, each trial's folder whole or not at all.
+
+    Whatever else a machine may have put into it, links and other people's paths say, stays there.
+    """
     spool.seek(0)
     spool.seek(spool.read(_LONGEST_NOISE).index(ARCHIVE_MARK) + len(ARCHIVE_MARK))
-    target.mkdir(parents=True, exist_ok=True)
+    private_folder(target)
+    expected = {f"{trial_id}/{name}" for trial_id in trial_ids for name in OUTPUTS}
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as part:
         with tarfile.open(fileobj=spool, mode="r:*") as archive:
-            if hasattr(tarfile, "data_filter"):
-                archive.extraction_filter = tarfile.data_filter
-            archive.extractall(part)
+            for member in archive:
+                content = archive.extractfile(member) if member.isreg() and member.name in expected else None
+                if content is not None:
+                    file = Path(part, member.name)
+                    private_folder(file.parent)
+                    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writing:
+                        shutil.copyfileobj(content, writing, 2**20)
         for folder in Path(part).iterdir():
             with contextlib.suppress(OSError):
                 folder.rename(target / folder.name)

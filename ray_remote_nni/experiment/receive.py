@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from ray_remote_nni.experiment.spec import write_spec
@@ -15,6 +16,7 @@ def main() -> None:
 
     Without "spec" nothing is written: the experiment was here before.
     """
+    os.umask(0o077)
     asked = json.load(sys.stdin)
     directory = experiment_directory(asked["experiment"])
     if asked.get("spec") is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import zlib
 
@@ -12,6 +13,7 @@ from ray_remote_nni.trial.manifest import read_manifest
 
 def main() -> None:
     """Read a compressed manifest after its length; print {"missing": digests}; read those files' contents."""
+    os.umask(0o077)
     stream = sys.stdin.buffer
     manifest = read_manifest(zlib.decompress(stream.read(int(stream.readline()))))
     # Somebody else may be sending the same: one of us does, and the other finds it here.

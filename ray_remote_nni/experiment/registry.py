@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ray_remote_nni.errors import NotFound, RayNniError
-from ray_remote_nni.paths import experiments_folder
+from ray_remote_nni.paths import experiments_folder, private_file
 from ray_remote_nni.records.schema import RECORDS_FILE
 
 
@@ -42,13 +41,8 @@ class ExperimentEntry:
 
     def save(self) -> None:
         """Write the entry, whole or not at all."""
-        file = _file(self.experiment_id)
-        part = file.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as writing:
-            json.dump(dataclasses.asdict(self), writing, indent=1)
-            writing.flush()
-            os.fsync(writing.fileno())
-        os.replace(part, file)
+        with private_file(_file(self.experiment_id)) as file:
+            json.dump(dataclasses.asdict(self), file, indent=1)
 
 
 def all_experiments() -> list[ExperimentEntry]:

@@ -22,6 +22,7 @@ from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.spec import ExperimentSpec, MachineSpec
 from ray_remote_nni.experiment.upload import Sent, read_code, send_code
+from ray_remote_nni.paths import private_file, private_folder
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
@@ -173,6 +174,6 @@ async def start_driver(entry: ExperimentEntry, head: Head) -> ExperimentEntry:
 
 
 def _write_config(directory: Path, config: Any) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-    (directory / "config.yml").write_text(text, encoding="utf-8")
+    # Trials may print what is nobody else's business.
+    with private_file(private_folder(directory) / "config.yml") as file:
+        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)

@@ -33,7 +33,8 @@ class Settings:
 
     `daemon_argv` is a command that starts daemons and returns. Those of them whose command names are in `essential`
     end the guard when they end. `environment` is what process trees inherit (before what their owners change),
-    `daemon_environment` what the daemons have in its stead. `directory` holds the guard's files.
+    `daemon_environment` what the daemons have in its stead. `directory` holds the guard's files. `umask` is that of
+    process trees; -1 is the guard's own.
     """
 
     directory: Path
@@ -42,6 +43,7 @@ class Settings:
     daemon_environment: Mapping[str, str]
     essential: frozenset[str]
     environment: Mapping[str, str]
+    umask: int = -1
 
 
 @dataclass
@@ -116,6 +118,7 @@ class Guard:
         environment: Mapping[str, str],
         stdout: str,
         stderr: str,
+        umask: int = -1,
     ) -> _Running:
         with open(stdout, "ab") as out, open(stderr, "ab") as err:
             process = subprocess.Popen(
@@ -126,6 +129,7 @@ class Guard:
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                umask=umask,
             )
         tree = _Running(name=name, root=process.pid, process=process)
         self._trees[name] = tree
@@ -198,6 +202,7 @@ class Guard:
                 environment={**request["environment"], TREE_MARK: name},
                 stdout=request["stdout"],
                 stderr=request["stderr"],
+                umask=self._settings.umask,
             )
         except OSError as error:
             _send(writer, {"error": f"{error.strerror}: {error.filename}"})

@@ -66,6 +66,7 @@ def _read_settings(asked: dict[str, Any]) -> Settings:
         daemon_environment={**environment, **asked["daemon_environment"]},
         essential=frozenset(asked["essential"]),
         environment=environment,
+        umask=asked.get("umask", -1),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +43,10 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     Raises RecordsUnwritable, or RecordsUnreadable where the file is something else.
     """
     connection: sqlite3.Connection | None = None
+    with contextlib.suppress(OSError):
+        # SQLite would make it readable for everybody; why it cannot be made, SQLite tells below. Never open one that is
+        # there: to close it would end the locks that this process has on it.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         connection = _connect(path, "mode=rwc")
         # Durable at each commit: what the driver acts on must survive the machine's power cut.

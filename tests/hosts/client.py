@@ -18,10 +18,11 @@ import yaml
 
 
 class Client:
-    """Runs the command line as the user whose home `home` is."""
+    """Runs the command line as the user whose home `home` is; `umask` -1 is the tests' own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, umask: int = -1) -> None:
         self.home = home
+        self.umask = umask
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SSH_", "NNI_"))},
             "HOME": str(home),
@@ -38,6 +39,7 @@ class Client:
             text=True,
             env=self.environment,
             cwd=self.home,
+            umask=self.umask,
         )
 
     def run(self, *arguments: str | Path, code: int = 0, timeout_s: float = 150) -> subprocess.CompletedProcess[str]:

@@ -1,14 +1,18 @@
-"""An encrypted cluster, the hunt for its secrets, and a stranger on another host of its network."""
+"""The hunt for a cluster's secrets, and what a stranger on another host of its network gets of it, with TLS or not."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import machines as m
-from client import Client
+import pytest
+from client import Client, until
 
 #: Shows all that a trial could give away.
 TRIAL = """
@@ -32,6 +36,87 @@ for port in ports:
             said = b""
         print(port, said[:40] if b"200 OK" in said or b"submission" in said else "refused")
 """
+
+STRANGER_AT_WORK = (Path(__file__).parent / "stranger.py").read_text()
+#: Waits for its test to have seen enough.
+PATIENT = """
+    import os, time, nni
+    nni.get_next_parameter()
+    umask = os.umask(0)
+    print(f"umask {umask:04o}")
+    while not os.path.exists(os.path.expanduser("~/seen-enough")):
+        time.sleep(0.1)
+    nni.report_final_result(1)
+"""
+
+
+@dataclass(frozen=True)
+class OpenCluster:
+    """A cluster of one machine without TLS, an experiment that runs there, and somebody on another host."""
+
+    client: Client
+    head: m.TestMachine
+    stranger: m.TestMachine
+    state: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def open_cluster(
+    machines: list[m.TestMachine], trial_pythons: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OpenCluster]:
+    """Nobody here has a care: client and machine make all of their files for everybody."""
+    _, stranger, head = machines
+    before = head.processes()
+    client = Client(m.make_client_home(tmp_path_factory.mktemp("home"), machines), umask=0)
+    head.run("echo umask 000 > .bashrc")
+    config = client.write_experiment([head.entry(pythonPath=str(trial_pythons[0]))], PATIENT, maxTrialNumber=2)
+    client.run("up", config)
+    try:
+        client.run("run", config, "--detach")
+        until(lambda: [trial["status"] for trial in client.trials()] == ["RUNNING"] * 2)
+        state = json.loads(next((client.home / ".ray-nni/clusters").glob("*.json")).read_text())
+        yield OpenCluster(client, head, stranger, state)
+    finally:
+        client.run("down")
+        head.run("rm -f .bashrc seen-enough")
+    assert head.processes() == before
+
+
+def test_a_stranger_is_refused_by_every_service_of_ray(open_cluster: OpenCluster, trial_pythons: list[Path]) -> None:
+    head, stranger = open_cluster.head, open_cluster.stranger
+    ports = sorted({port for address, port in head.listening() if not address.startswith("127.")})
+    words = ["-c", STRANGER_AT_WORK, head.address, open_cluster.state["gcs_address"], *map(str, ports)]
+    said = json.loads(stranger.run(f"{trial_pythons[0]}/python3 {shlex.join(words)}", timeout=120))
+
+    grpc, http = [["UNAUTHENTICATED", "UNIMPLEMENTED"]] * 2, [["401"], ["403"]]
+    assert {port: answers for port, answers in said["services"].items() if answers not in (grpc, http)} == {}
+    # Control store, raylet, objects, agent, a driver, two trials' workers; and the agent's two for HTTP.
+    assert list(said["services"].values()).count(grpc) >= 7
+    assert list(said["services"].values()).count(http) == 2
+    for join in said["joins"]:
+        assert "Authentication token is missing or incorrect" in join
+        assert "Failed to connect to Ray cluster" in join
+        assert "joined" not in join
+
+
+def test_what_we_write_is_its_owners_alone_whatever_the_umask_and_trials_keep_theirs(open_cluster: OpenCluster) -> None:
+    client, head = open_cluster.client, open_cluster.head
+    head.run("touch seen-enough")
+    client.run("attach")
+    # Not ours are what Ray opens to everybody, and what trials write; code keeps its modes. They lie in closed folders.
+    others = ("*/session_*", "*/lib/*/*", "*/code/*/*", "*/code/*.py", "*/.nni/metrics")
+    ours = " ".join(["! -type l -perm /077", *(f"! -path '{pattern}'" for pattern in others)])
+    find = f"find .ray-nni -mindepth 1 {ours} -printf '%M %p\\n' | grep -v '^d.*/clusters/[^/]*/[0-9]*$'"
+    assert head.run(find, check=False) == ""
+    assert head.run("find /tmp /dev/shm -mindepth 1 -user carol") == ""
+    assert head.run("stat -c %a .ray-nni") == "700\n"
+
+    kept = [client.home / ".ray-nni", client.home / "nni-experiments"]
+    paths = [path for folder in kept for path in (folder, *folder.rglob("*"))]
+    assert len(paths) > 10
+    assert [path for path in paths if path.stat().st_mode & 0o077] == []
+
+    assert {client.run("logs", trial["trialId"]).stdout for trial in client.trials()} == {"umask 0000\n"}
 
 
 def test_no_secret_of_an_encrypted_cluster_is_seen_anywhere_and_strangers_get_nothing(

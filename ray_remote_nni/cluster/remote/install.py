@@ -11,6 +11,7 @@ from typing import IO, Any
 
 def main(arguments: dict[str, Any], stream: IO[bytes]) -> str:
     """Unpack the tar archive of SIZE bytes on `stream` into ~/.ray-nni/KIND/NAME; return the folder's path."""
+    os.umask(0o077)
     root = os.path.join(os.path.expanduser("~"), ".ray-nni")
     os.makedirs(root, mode=0o700, exist_ok=True)
     os.chmod(root, 0o700)

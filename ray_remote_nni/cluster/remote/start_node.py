@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,14 @@ NODE_MARK = "RAY_NNI_NODE"
 def main() -> None:
     """Read the node's plan and its secret files from standard input; print what the guard's start prints."""
     asked: dict[str, Any] = json.load(sys.stdin)
+    # All that we write is for its owner's eyes; what a trial writes is the trial's affair.
+    umask = os.umask(0o077)
     directory, temp_dir = Path(asked["directory"]), Path(asked["temp_dir"])
-    for folder in (Path.home() / ".ray-nni", directory, directory / "tmp", temp_dir):
+    for folder in (Path.home() / ".ray-nni", directory, directory / "tmp"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
+    if temp_dir != directory:
+        _make_private(temp_dir)
     for name, text in asked["secrets"].items():
         descriptor = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -42,6 +47,18 @@ def main() -> None:
         "daemon_argv": [asked["python"], "-m", "ray.scripts.scripts", "start", *asked["ray_arguments"]],
         "daemon_environment": {name: value for name, value in asked["environment"].items() if value is not None},
         "essential": ["raylet", "gcs_server"],
+        "umask": umask,
     }
     sys.stdin = io.StringIO(json.dumps(settings))
     guard_start.main()
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder where everybody may make some, such as /tmp, and make sure that it is nobody else's."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            sys.exit(f"{folder} is there already, and belongs to somebody else")
+        folder.chmod(0o700)

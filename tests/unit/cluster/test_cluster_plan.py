@@ -228,9 +228,15 @@ def test_rays_temporary_files_lie_in_the_nodes_folder() -> None:
 def test_no_path_of_a_socket_is_too_long_however_long_the_home_is(length: int) -> None:
     home = "/" + "h" * length
     node = plan((M1, facts(home=home))).nodes[0]
-    assert len(node.temp_dir) + 62 < 107
+    assert len(option(node, "temp-dir")) + 62 < 107
     assert len(node.guard_socket) < 107
     assert node.directory.startswith(f"{home}/.ray-nni/")
+
+
+def test_outside_the_home_rays_temporary_folder_which_it_opens_to_all_lies_in_one_of_our_own() -> None:
+    node = plan((M1, facts(home="/" + "h" * 90))).nodes[0]
+    assert option(node, "temp-dir") == f"{node.temp_dir}/ray"
+    assert node.guard_socket == f"{node.temp_dir}/guard.sock"
 
 
 def test_nodes_of_one_machine_with_a_long_home_do_not_share_a_temporary_folder() -> None:

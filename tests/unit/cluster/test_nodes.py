@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,32 @@ def test_the_nodes_folders_are_their_owners_alone(node: NodePlan, home: Path) ->
         os.umask(before)
     for folder in (home / ".ray-nni", Path(node.directory), Path(node.directory) / "tmp"):
         assert folder.stat().st_mode & 0o777 == 0o700, folder
+
+
+def test_a_folder_outside_the_home_stays_its_owners_alone_whatever_ray_makes_of_its_own(
+    node: NodePlan, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    node = replace(node, temp_dir=str(outside), guard_socket=str(outside / "guard.sock"))
+    start(node)
+    assert outside.stat().st_mode & 0o777 == 0o700
+    assert stop(node) == []
+    assert not outside.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_somebody_put_in_the_place_of_a_folder_outside_the_home_is_not_used(
+    node: NodePlan, tmp_path: Path, kind: str
+) -> None:
+    outside, victim = tmp_path / "outside", tmp_path / "victim"
+    victim.mkdir(mode=0o755)
+    if kind == "link":
+        outside.symlink_to(victim)
+    else:
+        outside.touch()
+    with pytest.raises(MachineError, match="belongs to somebody else"):
+        start(replace(node, temp_dir=str(outside), guard_socket=str(outside / "guard.sock")))
+    assert victim.stat().st_mode & 0o777 == 0o755
 
 
 def test_a_ray_that_does_not_start_is_told_by_its_last_words(home: Path, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import MachineError, NotFound
 from ray_remote_nni.experiment import collect, run
 from ray_remote_nni.experiment.access import ClusterAccess
+from ray_remote_nni.experiment.collect import ARCHIVE_MARK
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.logs import _fetch, _in_turn, trial_output
 from ray_remote_nni.experiment.mirror import _unpack, catch_up, follow, pull_outputs
@@ -87,7 +90,7 @@ def test_what_a_machine_sends_arrives_behind_whatever_its_login_shell_printed(
 ) -> None:
     on_machine(home)
     sent = collected(monkeypatch, "aB3dE")
-    _unpack(io.BytesIO(noise + sent), tmp_path / "trials")
+    _unpack(io.BytesIO(noise + sent), tmp_path / "trials", ["aB3dE"])
     assert files(tmp_path / "trials") == {
         "aB3dE/stdout": b"out\xff\0\n",
         "aB3dE/stderr": b"err\n",
@@ -100,7 +103,7 @@ def test_trials_that_a_machine_does_not_have_are_left_out(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_machine(home)
-    _unpack(io.BytesIO(collected(monkeypatch, "gone1", "aB3dE")), tmp_path / "trials")
+    _unpack(io.BytesIO(collected(monkeypatch, "gone1", "aB3dE")), tmp_path / "trials", ["gone1", "aB3dE"])
     assert [folder.name for folder in (tmp_path / "trials").iterdir()] == ["aB3dE"]
 
 
@@ -109,7 +112,7 @@ def test_what_is_here_already_is_not_replaced(home: Path, tmp_path: Path, monkey
     kept = tmp_path / "trials" / "aB3dE"
     kept.mkdir(parents=True)
     (kept / "stdout").write_text("mine")
-    _unpack(io.BytesIO(collected(monkeypatch, "aB3dE")), tmp_path / "trials")
+    _unpack(io.BytesIO(collected(monkeypatch, "aB3dE")), tmp_path / "trials", ["aB3dE"])
     assert files(kept) == {"stdout": b"mine"}
 
 
@@ -117,7 +120,7 @@ def test_unpacking_leaves_nothing_else_behind(home: Path, tmp_path: Path, monkey
     on_machine(home)
     sent = collected(monkeypatch, "aB3dE")
     (tmp_path / "mirror").mkdir()
-    _unpack(io.BytesIO(sent), tmp_path / "mirror" / "trials")
+    _unpack(io.BytesIO(sent), tmp_path / "mirror" / "trials", ["aB3dE"])
     assert [path.name for path in (tmp_path / "mirror").iterdir()] == ["trials"]
 
 
@@ -128,8 +131,38 @@ def test_an_archive_that_was_cut_off_leaves_no_trial_half(
     (on_machine(home, "bbbbb") / "stdout").write_bytes(bytes(range(256)) * 4000)
     sent = collected(monkeypatch, "aB3dE", "bbbbb")
     with pytest.raises(EOFError):
-        _unpack(io.BytesIO(sent[:-100]), tmp_path / "trials")
+        _unpack(io.BytesIO(sent[:-100]), tmp_path / "trials", ["aB3dE", "bbbbb"])
     assert list((tmp_path / "trials").iterdir()) == []
+
+
+def test_a_machine_that_was_taken_over_puts_nothing_where_it_was_not_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("mine")
+    sent = io.BytesIO(ARCHIVE_MARK)
+    sent.seek(0, io.SEEK_END)
+    with tarfile.open(fileobj=sent, mode="w|gz") as archive:
+        for name in ("../out", str(tmp_path / "out"), "aB3dE/../../out", "aB3dE/other", "bbbbb/stdout"):
+            archive.addfile(tarfile.TarInfo(name))
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE):
+            link = tarfile.TarInfo("aB3dE/stderr")
+            link.type, link.linkname = kind, str(tmp_path / "secret")
+            archive.addfile(link)
+        archive.addfile(tarfile.TarInfo("aB3dE/stdout"))
+    _unpack(sent, tmp_path / "trials", ["aB3dE"])
+    assert files(tmp_path) == {"secret": b"mine", "trials/aB3dE/stdout": b""}
+
+
+def test_what_a_machine_sends_can_be_read_by_its_owner_only(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_machine(home)
+    sent = collected(monkeypatch, "aB3dE")
+    before = os.umask(0)
+    try:
+        _unpack(io.BytesIO(sent), tmp_path / "new" / "trials", ["aB3dE"])
+    finally:
+        os.umask(before)
+    assert [path for path in (tmp_path / "new").rglob("*") if path.stat().st_mode & 0o077] == []
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
 # Records

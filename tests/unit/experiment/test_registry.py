@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,24 @@ def test_a_second_save_replaces_the_first_and_leaves_nothing_else(home: Path) ->
     experiment_entry(home, job="two").save()
     assert [entry.job for entry in all_experiments()] == ["two"]
     assert len(list((home / ".ray-nni" / "experiments").iterdir())) == 1
+
+
+def test_a_save_that_fails_changes_nothing_and_leaves_nothing(home: Path) -> None:
+    experiment_entry(home, job="one").save()
+    with pytest.raises(TypeError):
+        experiment_entry(home, job=object()).save()
+    assert [entry.job for entry in all_experiments()] == ["one"]
+    assert len(list((home / ".ray-nni" / "experiments").iterdir())) == 1
+
+
+def test_an_entry_can_be_read_by_its_owner_only(home: Path) -> None:
+    before = os.umask(0)
+    try:
+        experiment_entry(home).save()
+    finally:
+        os.umask(before)
+    (file,) = (home / ".ray-nni" / "experiments").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_experiments_are_listed_the_latest_first() -> None:
