@@ -10,6 +10,7 @@ import typer
 
 from ray_remote_nni.cli.output import ERR, OUT, ask_secret, machine_rows, print_json, say, warn
 from ray_remote_nni.cluster.bringup import bring_up, find_cluster
+from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.lost import stop_lost
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.cluster.state import ClusterState, load_state
@@ -50,7 +51,7 @@ def up(
     ] = False,
 ) -> None:
     """Start the cluster of a configuration's machines; repeat it to add what is missing."""
-    loaded = load_config(config_or_latest(config))
+    loaded = load_config(config_or_latest(config), has_user=has_user)
     warn(loaded)
     request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
     brought = asyncio.run(bring_up(request, machine_rows(), allow_partial=allow_partial))
@@ -94,7 +95,7 @@ def down(
 
 
 def _down_without_state(config: Path) -> None:
-    loaded = load_config(config)
+    loaded = load_config(config, has_user=has_user)
     request = request_cluster(loaded.path, loaded.experiment, ask=ask_secret)
     found = asyncio.run(stop_lost(request, machine_rows()))
     if not found:
@@ -109,7 +110,7 @@ def _cluster_of(config: Path | None) -> ClusterState:
     named = load_state(str(config)) if not config.exists() and config.name == str(config) else None
     if named is not None:
         return named
-    loaded = load_config(config)
+    loaded = load_config(config, has_user=has_user)
     state = find_cluster(request_cluster(loaded.path, loaded.experiment))
     if state is None:
         raise NotFound(

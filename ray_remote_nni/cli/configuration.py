@@ -15,6 +15,7 @@ from rich.text import Text
 from ray_remote_nni.cli.cluster import AcceptOption, JsonOption
 from ray_remote_nni.cli.output import OUT, ask_secret, print_json, say, say_problem
 from ray_remote_nni.cluster.check import CheckedMachine, check_cluster, machine_problems
+from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.config import (
     ConfigInvalid,
@@ -92,7 +93,7 @@ def check(
     if not ready:
         raise typer.Exit(MachineError.exit_code)
     if convert is not None:
-        print(to_v2_yaml(config, with_secrets=with_secrets), end="")
+        print(to_v2_yaml(config, with_secrets=with_secrets, has_user=has_user), end="")
 
 
 def schema() -> None:
@@ -102,7 +103,7 @@ def schema() -> None:
 
 def _read(config: Path) -> tuple[LoadedConfig | None, list[Problem]]:
     try:
-        loaded = load_config(config)
+        loaded = load_config(config, has_user=has_user)
     except ConfigInvalid as error:
         return None, error.problems
     directory = loaded.experiment.trial_code_directory.resolve()

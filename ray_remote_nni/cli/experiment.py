@@ -20,6 +20,7 @@ from ray_remote_nni.cli.output import (
     warn,
 )
 from ray_remote_nni.cli.upload import UploadBar
+from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import ClusterError
@@ -63,7 +64,7 @@ def run(
     accept_new_host_keys: AcceptOption = False,
 ) -> None:
     """Run an experiment and show it live until it ends; bring its cluster up first if there is none."""
-    loaded = load_config(config_or_latest(config))
+    loaded = load_config(config_or_latest(config), has_user=has_user)
     warn(loaded)
     request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
     with UploadBar(ERR) as bar:

@@ -44,6 +44,15 @@ def openssh_options(host: str, port: int | None, user: str | None = None) -> asy
     return asyncssh.SSHClientConnectionOptions(config=(), host=host, client_keys=None, agent_path=None, **given)
 
 
+def has_user(host: str, port: int | None) -> bool:
+    """Tell whether OpenSSH's configuration names the user to log in as."""
+    try:
+        return openssh_options(host, port).config.get("User") is not None
+    except asyncssh.ConfigParseError:
+        # The login will say what is wrong with it.
+        return True
+
+
 def jump_hosts(login: Login) -> list[Login]:
     """Return the logins of the machines to go through, in their order: OpenSSH's ProxyJump."""
     jumps = openssh_options(login.host, login.port, login.user).tunnel

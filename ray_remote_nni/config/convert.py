@@ -13,17 +13,24 @@ from ray_remote_nni.config.load import in_v2, load_config, read_source
 from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, LocatedScalar, Node, Source, is_null
 from ray_remote_nni.config.models import ExperimentConfig
 from ray_remote_nni.config.public import ASK
+from ray_remote_nni.config.service import HasUser, nobody_knows
 
 _SECRETS = ("password", "sshPassphrase", "storageAccountKey")
 
 
-def to_v2_yaml(path: Path, environ: Mapping[str, str] = os.environ, *, with_secrets: bool = False) -> str:
+def to_v2_yaml(
+    path: Path,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    with_secrets: bool = False,
+    has_user: HasUser = nobody_knows,
+) -> str:
     """The config at `path` in the v2 schema, for the same folder: relative paths and `${...}` stay as they are.
 
     A password or passphrase that is written out in the file becomes `ask`, unless `with_secrets`.
     Raises ConfigInvalid where `load_config` does.
     """
-    load_config(path, environ)
+    load_config(path, environ, has_user=has_user)
     source, _ = in_v2(read_source(path))
     root = _ordered(source)
     if not with_secrets:

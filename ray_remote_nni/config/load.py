@@ -19,7 +19,7 @@ from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, Mach
 from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.normalise import normalise
 from ray_remote_nni.config.problems import ConfigInvalid, Problem, in_reading_order
-from ray_remote_nni.config.service import build_service, check_service, relevant
+from ray_remote_nni.config.service import HasUser, build_service, check_service, nobody_knows, relevant
 from ray_remote_nni.config.space_source import load_search_space
 from ray_remote_nni.config.spelling import correct_names
 from ray_remote_nni.config.text_file import Unreadable, read_text
@@ -36,13 +36,18 @@ class LoadedConfig:
     warnings: tuple[Problem, ...]
 
 
-def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
-    """Read and check the config at `path`. Raises ConfigInvalid with all of its problems."""
+def load_config(
+    path: Path, environ: Mapping[str, str] = os.environ, *, has_user: HasUser = nobody_knows
+) -> LoadedConfig:
+    """Read and check the config at `path`. Raises ConfigInvalid with all of its problems.
+
+    `has_user(host, port)` tells whether a machine's login name is known from elsewhere, so that it may be left out.
+    """
     source = read_source(path)
     base = path.absolute().parent
     source, unset = substitute(source, environ)
     source, odd = in_v2(source)
-    experiment, problems = _build(source, base)
+    experiment, problems = _build(source, base, has_user)
     problems += odd
     unset = relevant(source, unset, problems)
     # What is wrong with a value whose variable is not set is that variable, whatever else it seems to be.
@@ -91,7 +96,7 @@ def read_source(path: Path) -> Source:
     return Source(file, node)
 
 
-def _build(source: Source, base: Path) -> tuple[ExperimentConfig | None, list[Problem]]:
+def _build(source: Source, base: Path, has_user: HasUser) -> tuple[ExperimentConfig | None, list[Problem]]:
     builder = Builder(source, base)
     ready: dict[str, Any] = {"training_service": build_service(builder)}
     ready["search_space"], problems = load_search_space(source, base)
@@ -109,7 +114,7 @@ def _build(source: Source, base: Path) -> tuple[ExperimentConfig | None, list[Pr
                 ready[name], more = check_assessor(source, algorithm, (name,))
                 problems += more
     experiment = builder.build(ExperimentConfig, source.root, (), ready)
-    problems += check_files(source, base) + check_service(source) + unused_warnings(source)
+    problems += check_files(source, base) + check_service(source, has_user) + unused_warnings(source)
     return None if experiment is None else _settled(experiment, source), builder.problems + problems
 
 

@@ -74,12 +74,14 @@ class MachineConfig(_GpuUse):
     """A machine to log in to.
 
     `ssh_key_file` is None where the file names none, and where there is a password, which NNI prefers. A password
-    or passphrase of `ask` is to be asked at the terminal.
+    or passphrase of `ask` is to be asked at the terminal. `user` is None where OpenSSH's configuration knows it.
     """
 
     host: Annotated[Host, Field(description="Name or address", examples=["192.0.2.1"])]
     port: Annotated[Port, Field(description="Port of its SSH server")] = 22
-    user: Annotated[Text, Field(description="Login name", examples=["alice"])]
+    user: Annotated[
+        Text | None, Field(description="Login name; left out, the User of ~/.ssh/config", examples=["alice"])
+    ] = None
     password: Annotated[Secret | None, Field(description="Password, ${VARIABLE}, or ask")] = None
     ssh_key_file: Annotated[FilePath | None, Field(description="Private key; not used beside a password")] = None
     ssh_passphrase: Annotated[Secret | None, Field(description="Passphrase of the key, ${VARIABLE}, or ask")] = None

@@ -101,7 +101,8 @@ def _machines(experiment: ExperimentConfig) -> Section:
 def _machine(machine: MachineConfig) -> Row:
     port = f":{machine.port}" if "port" in machine.model_fields_set else ""
     python = machine.python_path or "the login's own PATH"
-    return f"{machine.user}@{machine.host}{port}", _login(machine), python, _gpus(machine)
+    user = f"{machine.user}@" if machine.user is not None else ""
+    return f"{user}{machine.host}{port}", _login(machine), python, _gpus(machine)
 
 
 def _login(machine: MachineConfig) -> str:

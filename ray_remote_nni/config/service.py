@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ray_remote_nni.config.build import Builder
 from ray_remote_nni.config.hints import field_names
 from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, describe
@@ -11,6 +13,9 @@ from ray_remote_nni.config.options import check_options
 from ray_remote_nni.config.ports import check_ports
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import whole_number
+
+#: `has_user(host, port)`: whether something else than the config knows a machine's login name.
+HasUser = Callable[[str, int | None], bool]
 
 PATH = ("trainingService",)
 _PLATFORM = (*PATH, "platform")
@@ -73,7 +78,12 @@ def _platform(builder: Builder, service: LocatedDict) -> str | None:
     return None
 
 
-def check_service(source: Source) -> list[Problem]:
+def nobody_knows(host: str, port: int | None) -> bool:
+    """Tell that a machine's login name must be in the config."""
+    return False
+
+
+def check_service(source: Source, has_user: HasUser) -> list[Problem]:
     """What is wrong between the fields of the training service and of the experiment, each by itself being good."""
     service = source.root.given("trainingService")
     if not isinstance(service, LocatedDict):
@@ -81,7 +91,7 @@ def check_service(source: Source) -> list[Problem]:
     machines = service.given("machineList")
     problems = _check_sharing(source, service, machines)
     if isinstance(machines, LocatedList):
-        problems += _check_machines(source, machines)
+        problems += _check_machines(source, machines) + _check_users(source, machines, has_user)
     return problems + _check_head(source, machines) + check_options(source, machines) + check_ports(source)
 
 
@@ -137,6 +147,22 @@ def _check_machines(source: Source, machines: LocatedList) -> list[Problem]:
             message = f"{host.text} with port {address[1]} is listed already, in line {line}"
             problems.append(source.problem((*path, "host"), message, "Remove one of the two"))
         first.setdefault(address, index)
+    return problems
+
+
+def _check_users(source: Source, machines: LocatedList, has_user: HasUser) -> list[Problem]:
+    problems = []
+    for index, machine in enumerate(machines.items):
+        if not isinstance(machine, LocatedDict) or machine.given("user") is not None:
+            continue
+        host, port = machine.given("host"), machine.given("port")
+        name = host.text if isinstance(host, LocatedScalar) else ""
+        if name and has_user(name, whole_number(port.value) if isinstance(port, LocatedScalar) else None):
+            continue
+        path = (*_MACHINES, index, "user")
+        field = source.name(path).rpartition(".")[2]
+        remedy = f"Add it, such as {field}: alice, or a User for its host to ~/.ssh/config"
+        problems.append(source.problem(path, "this field is required", remedy, mark=machine.mark))
     return problems
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ray_remote_nni.cluster.local import LocalTransport
+from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine, request_cluster
 from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states, load_state
 from ray_remote_nni.cluster.transport import Transport
@@ -53,7 +54,7 @@ def access_cluster(state: ClusterState, ask: Callable[[str], str]) -> ClusterAcc
     """Read the logins of a cluster's machines from its configuration; `ask` is called for secrets that say `ask`."""
     if state.platform == "local":
         return ClusterAccess(state, None)
-    loaded = load_config(Path(state.config))
+    loaded = load_config(Path(state.config), has_user=has_user)
     return ClusterAccess(state, request_cluster(loaded.path, loaded.experiment, ask=ask))
 
 

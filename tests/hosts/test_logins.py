@@ -17,12 +17,23 @@ from lone_sshd import LoneServer, lone_sshd
 
 from ray_remote_nni.cluster import login as logins
 from ray_remote_nni.cluster.login import Login
+from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.cluster.ssh import connect
 from ray_remote_nni.cluster.transport import call_python, run_shell
+from ray_remote_nni.config import ConfigInvalid, LoadedConfig, load_config
 from ray_remote_nni.errors import MachineError
 
 AS_ROOT = os.geteuid() == 0
 PASSPHRASE = "open sesame"
+CONFIG = """
+searchSpace: {x: {_type: uniform, _value: [0, 1]}}
+trialCommand: python3 trial.py
+trialConcurrency: 1
+tuner: {name: TPE}
+trainingService:
+  platform: remote
+  machineList:
+"""
 #: The kinds of keys, by the options of ssh-keygen that make them.
 KINDS = {
     "rsa": ["-t", "rsa", "-b", "2048"],
@@ -194,6 +205,28 @@ def test_the_users_ssh_configuration_names_host_port_user_and_key_and_what_is_no
         f"  IdentityFile {home}/nowhere\n  IdentityFile {keys['ecdsa']}\n  IdentitiesOnly yes\n"
     )
     assert say_hello(Login("gpu7")) == ["hello\n"]
+
+
+def test_a_machine_of_the_users_ssh_configuration_needs_nothing_but_its_name_in_the_config(
+    server: LoneServer, home: Path, keys: dict[str, Path]
+) -> None:
+    (home / ".ssh/config").write_text(
+        f"Host gpu7\n  HostName {server.address}\n  Port {server.port}\n  User {server.user}\n"
+        f"  IdentityFile {keys['ecdsa']}\n"
+    )
+    config = home / "config.yml"
+
+    def read(host: str) -> LoadedConfig:
+        config.write_text(CONFIG + f"    - host: {host}\n")
+        return load_config(config, has_user=logins.has_user)
+
+    with pytest.raises(ConfigInvalid, match=r"user: this field is required.*such as user: alice.*~/\.ssh/config"):
+        read("gpu8")
+    [machine] = request_cluster(config, read("gpu7").experiment).machines
+    assert machine.login is not None
+    # Nobody's key by its usual name may win.
+    make_key(home / ".ssh/id_rsa", "-t", "rsa", "-b", "2048")
+    assert say_hello(machine.login) == ["hello\n"]
 
 
 def test_a_jump_host_is_gone_through_and_is_named_where_it_is_what_fails(

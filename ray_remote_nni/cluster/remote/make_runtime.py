@@ -29,6 +29,7 @@ _TRY = "import ray, ray.scripts.scripts, ray.dashboard.optional_deps; print(ray.
 _TRY_TIMEOUT_S = 180.0
 _PROBE_TIMEOUT_S = 25.0
 _HEARTBEAT_S = 10.0
+_LONGEST_WORD = 80
 _PART = ".part-"
 
 
@@ -130,7 +131,7 @@ class _Maker:
             last = line.decode(errors="replace").strip() or last
             if time.monotonic() - said > _HEARTBEAT_S:
                 said = time.monotonic()
-                _tell(said=f"pip: {last}")
+                _tell(said=f"pip: {last[:_LONGEST_WORD]}")
         if installing.wait() != 0:
             raise Failed(f"pip could not install it: {last}")
 

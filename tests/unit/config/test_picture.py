@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
+from pathlib import Path
 
 import pytest
 from config_texts import LOCAL, MINIMAL, Experiment
 
 from ray_remote_nni.assessor.curve_fitting import CurveFitting
 from ray_remote_nni.assessor.median_stop import MedianStop
-from ray_remote_nni.config import ExperimentConfig, picture
+from ray_remote_nni.config import ExperimentConfig, load_config, picture
 from ray_remote_nni.config.picture import DEFAULTS
 from ray_remote_nni.tuner.tpe.settings import TpeSettings
 
@@ -55,6 +56,13 @@ def test_each_machine_has_a_row_with_its_login_its_python_and_its_gpus(experimen
             "all, not while others use them",
         ),
     ]
+
+
+def test_a_machine_whose_user_is_known_from_elsewhere_is_shown_by_its_host(tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    file.write_text(MINIMAL + "trainingService: {platform: remote, machineList: [{host: gpu7}]}\n")
+    loaded = load_config(file, {}, has_user=lambda host, port: (host, port) == ("gpu7", None))
+    assert [row[0] for row in rows(loaded.experiment, "Machines")] == ["gpu7"]
 
 
 def test_no_secret_is_in_it(experiment: Experiment) -> None:
