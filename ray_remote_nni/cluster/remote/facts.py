@@ -3,6 +3,7 @@
 Runs in any Python 3.6 and up, so that one that is too old can be told so.
 """
 
+import errno
 import json
 import os
 import platform
@@ -149,14 +150,19 @@ def free_ports(count, first, last):
 
 
 def is_free(port):
-    """Tell whether nothing listens on a TCP port, at all addresses."""
-    with socket.socket() as probe:
-        # What a connection leaves behind for a minute is nobody who listens.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Tell whether nothing listens on a TCP port, at all addresses of both kinds."""
+    for family, address in ((socket.AF_INET, ""), (socket.AF_INET6, "::")):
         try:
-            probe.bind(("", port))
-        except OSError:
-            return False
+            with socket.socket(family) as probe:
+                # What a connection leaves behind for a minute is nobody who listens.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            # A machine may have no IPv6.
+            if family == socket.AF_INET or error.errno == errno.EADDRINUSE:
+                return False
     return True
 
 

@@ -123,7 +123,7 @@ class _Maker:
             site.rmdir()
             self._site.rename(site)
             return
-        target = ("--target", str(site), "--no-compile", "--only-binary=:all:")
+        target = ("--target", str(site), "--no-compile", "--no-warn-conflicts", "--only-binary=:all:")
         installing = self._start_pip(part, "install", *target, f"ray[default]=={self._ray}")
         assert installing.stdout is not None
         said, last = time.monotonic(), ""

@@ -199,9 +199,10 @@ def test_a_home_that_is_not_there_cannot_be_written_to(home: Path, monkeypatch: 
     assert (ask()["write_problem"], ask()["free_bytes"]) == ("No such file or directory", 0)
 
 
-def test_a_port_that_is_taken_is_not_offered(home: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_port_that_is_taken_is_not_offered(home: Path, address: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as taken:
+        taken.bind((address, 0))
         port = taken.getsockname()[1]
         assert port not in ask(ports=2, first_port=port, last_port=port + 1)["free_ports"]
 
@@ -235,11 +236,11 @@ def test_a_guard_that_runs_is_known(home: Path) -> None:
     assert ask()["guard"] == os.getpid()
 
 
-LISTEN = """
+LISTEN = r"""
 import os, socket, sys
 os.fork()
 server = socket.create_server(("127.0.0.1", 0))
-print(server.getsockname()[1], flush=True)
+os.write(1, b"%d\n" % server.getsockname()[1])
 sys.stdin.read()
 """
 
