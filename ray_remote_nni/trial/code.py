@@ -89,13 +89,18 @@ def receive_code(manifest: Manifest, missing: Sequence[str], contents: Reader) -
     return folder
 
 
+def files_of(name: str, digests: Sequence[str]) -> list[tuple[Path, int]]:
+    """Return the files of the code that have these contents, with their sizes in bytes."""
+    folder, files = code_folder(name), load_manifest(name).files()
+    return [(folder / files[digest].path, files[digest].size) for digest in digests]
+
+
 def send_contents(name: str, digests: Sequence[str]) -> Iterator[bytes]:
     """Yield the contents of these files of the code, one after the other, in chunks of a few MB."""
-    folder, files = code_folder(name), load_manifest(name).files()
     waiting: list[bytes] = []
     size = 0
-    for digest in digests:
-        with open(folder / files[digest].path, "rb", buffering=0) as file:
+    for path, _ in files_of(name, digests):
+        with open(path, "rb", buffering=0) as file:
             while part := file.read(_CHUNK_BYTES):
                 waiting.append(part)
                 size += len(part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pickle
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -10,7 +12,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ray_remote_nni.trial.code import ensure_code, load_manifest, send_contents
+from ray_remote_nni.trial.code import ensure_code, files_of, load_manifest, send_contents
+from ray_remote_nni.trial.direct import Invitation, Landing, accept, send_files
 from ray_remote_nni.trial.inbox import Workers, find_inbox
 from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, TrialEvent, TrialSpec
@@ -45,10 +48,14 @@ def events_of(result: bytes) -> list[TrialEvent]:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def send_code(name: str, digests: Sequence[str] | None) -> Iterator[_Chunk]:
-    """Yield these files of the head's code, or its manifest for None."""
+def send_code(name: str, digests: Sequence[str] | None, invitation: Invitation | None) -> Iterator[_Chunk]:
+    """Yield these files of the head's code, or its manifest for None; nothing but an empty chunk for an invitation."""
     if digests is None:
         yield _Chunk(load_manifest(name).to_json().encode())
+    elif invitation is not None and (connection := accept(invitation)) is not None:
+        with connection:
+            yield _Chunk(b"")
+            send_files(connection, files_of(name, digests))
     else:
         for part in send_contents(name, digests):
             yield _Chunk(part)
@@ -77,6 +84,32 @@ class _Chunk:
 
 
 def fetch_code(name: str, digests: Sequence[str] | None, head_node: str) -> Iterator[bytes | memoryview]:
+    """Yield these files of the head's code, one after the other, or its manifest for None."""
+    landing = _landing() if digests else None
+    with landing or contextlib.nullcontext():
+        chunks = _ask_head(name, digests, head_node, None if landing is None else landing.invitation)
+        first = next(chunks)
+        if landing is None or len(first):
+            yield first
+        else:
+            yield from landing.receive()
+        # Whatever went wrong on the head is raised here.
+        yield from chunks
+
+
+def _landing() -> Landing | None:
+    """Return where the head may send to; None where a connection of our own would not be as private as Ray's."""
+    if os.environ.get("RAY_USE_TLS") == "1":
+        return None
+    try:
+        return Landing(ray.util.get_node_ip_address())
+    except OSError:
+        return None
+
+
+def _ask_head(
+    name: str, digests: Sequence[str] | None, head_node: str, invitation: Invitation | None
+) -> Iterator[bytes | memoryview]:
     """Yield what `send_code` does on the head. The object store is small: only a few chunks are under way at once."""
     options: dict[str, Any] = {
         "name": "send trial code",
@@ -84,13 +117,14 @@ def fetch_code(name: str, digests: Sequence[str] | None, head_node: str) -> Iter
         "num_returns": "streaming",
         "_generator_backpressure_num_objects": 4,
     }
-    chunks: Any = send_code.options(**options).remote(name, digests)
+    chunks: Any = send_code.options(**options).remote(name, digests, invitation)
     coming: deque[Any] = deque()
     for chunk in chunks:
         # Without this nothing would be on its way here while the one before is written.
         ray.wait([chunk], timeout=0, fetch_local=True)
         coming.append(chunk)
-        if len(coming) > _AHEAD:
+        if len(coming) > _AHEAD or invitation is not None:
             yield ray.get(coming.popleft()).data
+            invitation = None
     while coming:
         yield ray.get(coming.popleft()).data
