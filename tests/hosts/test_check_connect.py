@@ -1,14 +1,11 @@
-"""`check --connect` and `up` on machines that are awkward: what they say, and by which address the machines meet."""
+"""`check --connect` and `up` on machines that are awkward: what they say."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,48 +122,6 @@ def test_a_firewall_is_named_with_the_rule_that_it_lacks_and_fixed_ports_get_thr
     assert result["trials"] == {"SUCCEEDED": 4}
     for ports in listening:
         assert ports <= {*range(21000, 21008), *range(21100, 21200)}
-
-
-def test_machines_behind_forwarded_ports_of_this_one_meet_at_their_own_addresses(
-    client: Client, machines: list[m.TestMachine], entries: list[dict[str, object]]
-) -> None:
-    with ExitStack() as stack:
-        ports = [stack.enter_context(relay(machine.address, machine.port)) for machine in machines[::2]]
-        forwarded = [{**e, "host": "127.0.0.1", "port": port} for e, port in zip(entries[::2], ports, strict=True)]
-        config = client.write_experiment(forwarded, TRIAL)
-        document = client.json("check", config, "--connect", "--accept-new-host-keys")
-
-    assert document["valid"]
-    if AS_ROOT:
-        assert [machine["address"] for machine in document["machines"]] == [m.address for m in machines[::2]]
-    assert [machine["reaches"] for machine in document["machines"]] == [
-        {f"127.0.0.1 port {ports[1]}": True},
-        {f"127.0.0.1 port {ports[0]}": True},
-    ]
-
-
-@contextmanager
-def relay(address: str, port: int) -> Iterator[int]:
-    """A port of this loopback that leads to a machine's, as a router's forwarded port does."""
-
-    def copy(source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while part := source.recv(65536):
-                target.sendall(part)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = listener.accept()
-                far = socket.create_connection((address, port))
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=copy, args=pair, daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, daemon=True).start()
-        yield listener.getsockname()[1]
 
 
 def test_a_full_disk_and_a_name_that_leads_nowhere_are_reported_at_once(

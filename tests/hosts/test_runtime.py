@@ -1,4 +1,4 @@
-"""Machines without Ray, without a package index, and with trials in an old Python: `up` makes what they lack."""
+"""Machines without Ray, one with a package index, one without, trials in an old Python: `up` makes what they lack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import machines as m
 import pytest
 from client import Client
+from wheelhouse import fill_wheelhouse
 
 #: In any Python from 3.6 on.
 TRIAL = """
@@ -24,41 +25,53 @@ NO_INDEX = "mkdir -p ~/.config/pip; printf '[global]\\nno-index = true\\nfind-li
 
 
 @pytest.fixture
-def bare(machines: list[m.TestMachine]) -> Iterator[list[m.TestMachine]]:
-    """Two machines whose pip has nowhere to get packages from; what `up` makes on them is removed again."""
+def bare(machines: list[m.TestMachine], cache_folder: Path) -> Iterator[list[m.TestMachine]]:
+    """Two machines; what `up` makes on them is removed again.
+
+    The first has a package index, which its user's environment names, and pip of the other has nowhere to get packages
+    from.
+    """
     two = [machines[0], machines[2]]
     before = [machine.processes() for machine in two]
-    for machine in two:
-        machine.run(NO_INDEX)
+    wheels = cache_folder / "wheels"
+    fill_wheelhouse(wheels, "ray[default]")
+    two[0].run(f"echo 'export PIP_NO_INDEX=1 PIP_FIND_LINKS={wheels}' >~/.bashrc")
+    two[1].run(NO_INDEX)
     yield two
     for machine in two:
-        machine.run("rm -rf ~/.config/pip ~/.ray-nni/runtime ~/.ray-nni/lib/site-*")
+        machine.run("rm -rf ~/.bashrc ~/.config/pip ~/.ray-nni/runtime ~/.ray-nni/lib/site-*")
     assert [machine.processes() for machine in two] == before
 
 
-def makers(said: str) -> set[str]:
-    """The machines of which `up` said that a runtime is being made there."""
-    return {line.split()[2] for line in said.splitlines() if "making a private Python" in line}
+def told(said: str, what: str) -> set[str]:
+    """The machines of which `up` said this."""
+    return {line.split()[2] for line in said.splitlines() if what in line}
 
 
 def test_up_makes_a_private_runtime_where_there_is_no_ray_and_only_once(
-    client: Client, bare: list[m.TestMachine], old_python: Path
+    client: Client, bare: list[m.TestMachine], old_python: Path, trial_pythons: list[Path]
 ) -> None:
     entries = [bare[0].entry(pythonPath=str(old_python.parent)), bare[1].entry()]
     config = client.write_experiment(entries, TRIAL, maxTrialNumber=4)
+    with_ray = [machine.entry(pythonPath=str(trial_pythons[0])) for machine in bare]
+    always = client.write_experiment(with_ray, TRIAL, ray={"bootstrap": "always"})
 
     # Somebody was interrupted.
     bare[0].run("mkdir -p ~/.ray-nni/runtime/.part-old/bin")
 
     first = client.run("run", config, "--json")
-    again = client.run("up", config).stderr
+    trials = client.trials()
+    again = client.run("up", always).stderr
+    state = json.loads(next((client.home / ".ray-nni/clusters").glob("*.json")).read_text())
     client.run("down")
 
     assert json.loads(first.stdout)["trials"] == {"SUCCEEDED": 4}
-    assert makers(first.stderr) == {machine.address for machine in bare}
-    assert makers(again) == set()
+    assert told(first.stderr, "making a private Python") == {machine.address for machine in bare}
+    assert told(first.stderr, "no package index is in reach: the packages are sent from here") == {bare[1].address}
+    assert told(again, "making a private Python") == set()
+    assert all("/.ray-nni/runtime/" in machine["python"] for machine in state["machines"])
     assert bare[0].run("ls -A ~/.ray-nni/runtime | grep part || true") == ""
-    minors = {trial["machine"]: trial["metric"]["minor"] for trial in client.trials()}
+    minors = {trial["machine"]: trial["metric"]["minor"] for trial in trials}
     version = bare[0].run(f"{old_python} -c 'import sys; print(sys.version_info[1])'")
     assert minors[bare[0].address] == int(version)
 
