@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,8 +107,9 @@ def test_a_firewall_is_named_with_the_rule_that_it_lacks_and_fixed_ports_get_thr
         client.run("up", opened)
         running = client.json("check", opened, "--connect")
         state = json.loads(next((client.home / ".ray-nni/clusters").glob("*.json")).read_text())
-        listening = [{port for _, port in machine.listening()} for machine in machines[::2]]
         result = client.json("run", opened)
+        # The head's agent has become a worker, too: it starts jobs.
+        listening = [{port for _, port in machine.listening()} for machine in machines[::2]]
         client.run("down")
     finally:
         for machine in machines[::2]:
@@ -120,6 +123,7 @@ def test_a_firewall_is_named_with_the_rule_that_it_lacks_and_fixed_ports_get_thr
     assert [(machine["cluster"], machine["takenPorts"]) for machine in running["machines"]] == [(state["name"], [])] * 2
     assert state["gcs_address"] == f"{machines[0].address}:21000"
     assert result["trials"] == {"SUCCEEDED": 4}
+    assert listening[0] & {*range(21100, 21200)}
     for ports in listening:
         assert ports <= {*range(21000, 21008), *range(21100, 21200)}
 
@@ -147,8 +151,19 @@ def test_a_full_disk_and_a_name_that_leads_nowhere_are_reported_at_once(
     assert "No space left on device" in said
 
 
-def test_a_noisy_machine_with_an_odd_shell_locale_and_tmp_runs_trials(
-    client: Client, machines: list[m.TestMachine], entries: list[dict[str, object]]
+@pytest.fixture
+def late(cache_folder: Path) -> Path:
+    """A folder for `pythonPath`: this test's own environment, by a clock that is ten minutes ahead."""
+    folder = cache_folder / "late"
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
+    site = next(folder.glob("lib/python3*")) / "site-packages"
+    (site / "late.py").write_text("import time\nnow = time.time\ntime.time = lambda: now() + 600\n")
+    (site / "late.pth").write_text(f"import late\n{Path(pytest.__file__).parents[1]}\n")
+    return folder / "bin"
+
+
+def test_a_noisy_machine_with_an_odd_shell_locale_clock_and_tmp_runs_trials(
+    client: Client, machines: list[m.TestMachine], late: Path
 ) -> None:
     machine = machines[2]
     shell = next(shell for name in ("fish", "tcsh", "zsh", "dash", "sh") if (shell := shutil.which(name)))
@@ -166,8 +181,8 @@ def test_a_noisy_machine_with_an_odd_shell_locale_and_tmp_runs_trials(
         machine.run(f"cp /etc/passwd /root/passwd.before; {passwd}; mount -o remount,bind,noexec /tmp", root=True)
     script = f"print('Grüße'); {TRIAL}"
     try:
-        config = client.write_experiment([entries[2]], script, maxTrialNumber=2)
-        client.run("check", config, "--connect")
+        config = client.write_experiment([machine.entry(pythonPath=str(late))], script, maxTrialNumber=2)
+        document = client.json("check", config, "--connect")
         result = client.json("run", config)
         trials = client.trials()
         said = client.run("logs", trials[0]["trialId"], "--stdout").stdout
@@ -176,5 +191,7 @@ def test_a_noisy_machine_with_an_odd_shell_locale_and_tmp_runs_trials(
         if AS_ROOT:
             machine.run("cat /root/passwd.before > /etc/passwd; mount -o remount,bind,exec /tmp", root=True)
 
+    [warning] = [problem["message"] for problem in document["problems"] if "clock" in problem["message"]]
+    assert "10 minutes ahead" in warning
     assert result["trials"] == {"SUCCEEDED": 2}
     assert said == "Grüße\n"
