@@ -13,7 +13,7 @@ from ray_remote_nni.config.tuner_arguments import ALIASES, TPE_ARGS, TUNERS, Rul
 
 SUPPORTED_TUNERS = tuple(TUNERS)
 
-_NNI_TUNERS = (*TUNERS, *ALIASES, "BOHB", "Metis", "MetisTuner", "GP", "GPTuner", "SMAC")
+_NNI_TUNERS = (*TUNERS, *ALIASES, "Metis", "MetisTuner", "GP", "GPTuner", "SMAC")
 _NNI_TUNERS += ("PBT", "PBTTuner", "PPO", "PPOTuner", "DNGO", "DNGOTuner", "NetworkMorphism")
 _NNI_TUNERS += ("RegularizedEvolutionTuner",)
 
@@ -94,11 +94,20 @@ class ArgumentChecker:
         if node is None or is_null(node):
             return {}
         arguments = self._arguments(node, path, rules)
+        if self._owner == "BOHB":
+            self._check_budgets(arguments, path)
         if not isinstance(node, LocatedDict) or self._owner not in ("TPE", "Anneal"):
             return arguments
         if self._owner == "TPE" and (tpe_args := node.given("tpe_args")) is not None:
             arguments["tpe_args"] = self._arguments(tpe_args, (*path, "tpe_args"), TPE_ARGS)
         return self._modern(arguments, path)
+
+    def _check_budgets(self, arguments: Mapping[str, Any], path: FieldPath) -> None:
+        least, most = arguments.get("min_budget", 1), arguments.get("max_budget", 3)
+        if most < least:
+            field = (*path, "max_budget" if "max_budget" in arguments else "min_budget")
+            message = f"max_budget {most} is below min_budget {least}"
+            self.problems.append(self._source.problem(field, message, "Give a max_budget of at least min_budget"))
 
     def _modern(self, arguments: dict[str, Any], path: FieldPath) -> dict[str, Any]:
         """The arguments of NNI before 2.4, `parallel_optimize` and `constant_liar_type`, as `tpe_args`."""

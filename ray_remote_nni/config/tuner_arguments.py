@@ -63,6 +63,19 @@ def _integer(least: int) -> Rule:
     return at_least(least, whole_number, f"a whole number of at least {least}")
 
 
+def _at_most(maximum: float, rule: Rule) -> Rule:
+    accepted, convert = rule
+
+    def check(value: Any) -> Any:
+        result = convert(value)
+        return None if result is None or result > maximum else result
+
+    return f"{accepted} and at most {maximum}", check
+
+
+_POSITIVE = at_least(0, number, "a number above 0", exclusive=True)
+
+
 def _liar(value: Any) -> str | None:
     return "none" if value is None else spelled(str(value), ("best", "worst", "mean", "none"))
 
@@ -74,7 +87,7 @@ TPE_ARGS: Mapping[str, Rule | None] = MappingProxyType(
         "n_ei_candidates": _integer(1),
         "linear_forgetting": _integer(1),
         "prior_weight": at_least(0, number, "a number of at least 0"),
-        "gamma": at_least(0, number, "a number above 0", exclusive=True),
+        "gamma": _POSITIVE,
     }
 )
 
@@ -93,6 +106,21 @@ TUNERS: Mapping[str, TunerArguments] = MappingProxyType(
         "Evolution": TunerArguments("maximize", {"population_size": _integer(1)}),
         "Hyperband": TunerArguments(
             "maximize", {"R": _integer(1), "eta": _integer(2), "exec_mode": words("serial", "parallelism")}
+        ),
+        "BOHB": TunerArguments(
+            "maximize",
+            {
+                "min_budget": _integer(1),
+                "max_budget": _integer(1),
+                "eta": _integer(2),
+                "min_points_in_model": _integer(0),
+                "top_n_percent": _at_most(99, _integer(1)),
+                "num_samples": _integer(1),
+                "random_fraction": _at_most(1, at_least(0, number, "a number of at least 0")),
+                "bandwidth_factor": _POSITIVE,
+                "min_bandwidth": _POSITIVE,
+                "config_space": ("no file here: write what is in it as searchSpace", lambda value: None),
+            },
         ),
     }
 )

@@ -64,13 +64,13 @@ def words(*accepted: str) -> Rule:
     return " or ".join(accepted), convert
 
 
-def integer(least: int) -> Rule:
-    """A whole number of at least `least`."""
+def integer(least: int, most: float = math.inf) -> Rule:
+    """A whole number in a range, ends included."""
 
     def convert(value: Any) -> int | None:
-        return value if isinstance(value, int) and not isinstance(value, bool) and value >= least else None
+        return value if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most else None
 
-    return f"a whole number of at least {least}", convert
+    return f"a whole number of at least {least}{_top(most)}", convert
 
 
 def real(least: float, most: float = math.inf) -> Rule:
@@ -81,8 +81,17 @@ def real(least: float, most: float = math.inf) -> Rule:
             return None
         return float(value) if least <= value <= most else None
 
-    top = "" if most == math.inf else f" and at most {most}"
-    return f"a number of at least {least}{top}", convert
+    return f"a number of at least {least}{_top(most)}", convert
+
+
+def _top(most: float) -> str:
+    return "" if most == math.inf else f" and at most {most}"
+
+
+def positive() -> Rule:
+    """A finite number above 0."""
+    _, convert = real(0)
+    return "a number above 0", lambda value: convert(value) or None
 
 
 def flag() -> Rule:

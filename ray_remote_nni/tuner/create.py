@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ray_remote_nni.tuner.proposals import Proposer
     from ray_remote_nni.tuner.space import SearchSpace
 
-TUNER_NAMES = ("TPE", "Random", "Anneal", "GridSearch", "Batch", "Evolution", "Hyperband")
+TUNER_NAMES = ("TPE", "Random", "Anneal", "GridSearch", "Batch", "Evolution", "Hyperband", "BOHB")
 
 #: Other names that NNI has for some of them.
 TUNER_ALIASES = {"BatchTuner": "Batch"}
@@ -72,6 +72,10 @@ def _create(
         from ray_remote_nni.tuner.hyperband import create_hyperband
 
         return create_hyperband(space, class_args, seed, avoid)
+    if name == "BOHB":
+        from ray_remote_nni.tuner.bohb import create_bohb
+
+        return create_bohb(space, class_args, seed, avoid)
     from ray_remote_nni.tuner.proposals import ProposalStrategy
 
     arguments = read_arguments(name, class_args, seed)

@@ -60,6 +60,14 @@ class TestSerialHyperband(TestHyperband):
     class_args: ClassVar[dict[str, Any]] = {"R": 9, "exec_mode": "serial"}
 
 
+class TestBohb(Built):
+    name = "BOHB"
+    class_args: ClassVar[dict[str, Any]] = {"max_budget": 9, "random_fraction": 0.1}
+    extra = frozenset({"TRIAL_BUDGET"})
+    finite = None
+    trials = 60
+
+
 class TestBatch(Built):
     name = "Batch"
     random = False
