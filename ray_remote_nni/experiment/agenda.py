@@ -38,6 +38,7 @@ class Agenda:
         self._ids = {trial.trial_id.lower() for trial in trials}
         self._sequence = len(trials)
         self._exhausted = False
+        self._ends = 0
         self._closed = False
         self._asking: asyncio.Task[dict[str, Any] | None] | None = None
 
@@ -66,7 +67,12 @@ class Agenda:
             self._store.start_attempt(trial.trial_id, trial.attempt)
             return trial
         trial_id = self._new_id()
-        parameters = await self._ask(trial_id)
+        while True:
+            ends = self._ends
+            parameters = await self._ask(trial_id)
+            # While the tuner was thinking, what it waited for may have come to its end, and nobody else asks again.
+            if parameters is not None or self._closed or self._ends == ends or not self._suggestions.asks_again:
+                break
         if self._closed:
             return None
         if parameters is None:
@@ -82,6 +88,7 @@ class Agenda:
 
     def ended(self, trial_id: str, value: float | None, metrics: Sequence[Reported], *, succeeded: bool) -> None:
         """Tell the tuner of a trial's end, which is in the records."""
+        self._ends += 1
         self._suggestions.ended(trial_id, value, metrics, succeeded=succeeded)
         if self._suggestions.asks_again:
             self._exhausted = False

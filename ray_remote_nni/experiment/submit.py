@@ -42,7 +42,7 @@ def make_spec(loaded: LoadedConfig, experiment_id: str, code: str, state: Cluste
         config=config.public_dict(),
         search_space=config.search_space,
         tuner=config.tuner.name or "",
-        tuner_args=config.tuner.class_args,
+        tuner_args=_with_seed(config.tuner),
         trial_command=config.trial_command,
         code=code,
         trial_concurrency=config.trial_concurrency,
@@ -62,6 +62,12 @@ def make_spec(loaded: LoadedConfig, experiment_id: str, code: str, state: Cluste
         else {"name": config.assessor.name, "class_args": config.assessor.class_args},
         duplicates=config.ray.duplicates,
     )
+
+
+def _with_seed(tuner: AlgorithmConfig) -> dict[str, Any]:
+    """Return a built-in tuner's arguments with a seed, so that a tuner that is made anew goes on like the first."""
+    drawn = {} if tuner.name is None else {"seed": secrets.randbelow(2**31)}
+    return drawn | dict(tuner.class_args)
 
 
 def machine_specs(config: ExperimentConfig, state: ClusterState) -> tuple[MachineSpec, ...]:

@@ -88,6 +88,17 @@ def test_a_configuration_becomes_a_spec(tmp_path: Path) -> None:
     assert (spec.tuner, spec.optimize_mode, spec.seed) == ("TPE", "maximize", 3)
 
 
+def test_a_seed_that_is_not_given_is_drawn_and_kept_for_whoever_goes_on(tmp_path: Path) -> None:
+    loaded = load(tmp_path)
+    tuner = loaded.experiment.tuner.model_copy(update={"class_args": {}})
+    silent = replace(loaded, experiment=loaded.experiment.model_copy(update={"tuner": tuner}))
+    first, second = (make_spec(silent, "e", "c", cluster_with_gpus(0)) for _ in range(2))
+    assert first.seed is not None
+    assert first.seed != second.seed
+    write_spec(tmp_path, first.to_json())
+    assert read_spec(tmp_path).seed == first.seed
+
+
 def test_no_password_is_in_a_spec(tmp_path: Path) -> None:
     assert "bob123" not in make_spec(load(tmp_path), "e", "c", cluster_with_gpus(0)).to_json()
 
