@@ -1,10 +1,11 @@
-"""How long one ask and one tell take: over the number of finished trials, and over that of parameters."""
+"""How long one ask and one tell take, and what a trial costs in memory: over finished trials, and over parameters."""
 
 from __future__ import annotations
 
 import math
 import statistics
 import time
+import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from benchmarks.tuner.problems import draw
 from benchmarks.tuner.problems.problem import Space, choice, loguniform, randint, uniform
 from benchmarks.tuner.rivals import CONTESTANTS, Contestant
 
-TRIALS = (10, 100, 1000, 10000)
+TRIALS = (10, 100, 1000, 10000, 20000)
 _REPEATS = 41
 
 SPACES: Mapping[str, Space] = {
@@ -36,16 +37,20 @@ SPACES: Mapping[str, Space] = {
 
 
 def latency_report(contestants: Sequence[str], trials: Sequence[int] = TRIALS) -> Iterator[str]:
-    """Yield the rows of a table as they are measured; times are milliseconds of this process's CPU."""
-    yield "| space | tuner | " + " | ".join(f"n = {count}" for count in trials) + " | tell |"
-    yield "|---" * (len(trials) + 3) + "|"
+    """Yield the rows of a table as they are measured.
+
+    Times are milliseconds of this process's CPU; tell and the bytes of a trial are at the largest number of trials.
+    """
+    yield "| space | tuner | " + " | ".join(f"n = {count}" for count in trials) + " | tell | bytes a trial |"
+    yield "|---" * (len(trials) + 4) + "|"
     for name, space in SPACES.items():
         for contestant in contestants:
             cells, tell = [], 0.0
             for count in trials:
                 ask, tell = _measure(CONTESTANTS[contestant](space, 0), space, count)
                 cells.append(f"{ask:.2f}")
-            yield f"| {name} | {contestant} | " + " | ".join(cells) + f" | {tell:.3f} |"
+            size = _bytes_per_trial(contestant, space, max(trials))
+            yield f"| {name} | {contestant} | " + " | ".join(cells) + f" | {tell:.3f} | {size:.0f} |"
 
 
 def _measure(tuner: Contestant, space: Space, count: int) -> tuple[float, float]:
@@ -60,6 +65,17 @@ def _measure(tuner: Contestant, space: Space, count: int) -> tuple[float, float]
         asks.append(1000 * (between - before))
         tells.append(1000 * (time.process_time() - between))
     return statistics.median(asks), statistics.median(tells)
+
+
+def _bytes_per_trial(contestant: str, space: Space, count: int) -> float:
+    """Return by how much the memory grows that Python and NumPy hold, per finished trial."""
+    tuner = CONTESTANTS[contestant](space, 0)
+    tracemalloc.start()
+    try:
+        _finish(tuner, space, count)
+        return tracemalloc.get_traced_memory()[0] / count
+    finally:
+        tracemalloc.stop()
 
 
 def _finish(tuner: Any, space: Space, count: int) -> None:

@@ -27,7 +27,7 @@ def _sides(
     coordinates: Coordinates, points: Points, prior_weight: float, linear_forgetting: int, scale: float
 ) -> dict[int, Any]:
     sides: dict[int, Any] = {}
-    mixtures = estimators(points.numeric, prior_weight, linear_forgetting, scale)
+    mixtures = estimators(points.numeric, prior_weight, linear_forgetting, scale, coordinates.extent)
     for place, (index, (weights, means, widths)) in enumerate(zip(coordinates.numeric, mixtures, strict=True)):
         centre, width = coordinates.centre[place], coordinates.width[place]
         sides[index] = (weights, means * width + centre, widths * width)

@@ -42,7 +42,7 @@ class Mixture:
     @classmethod
     def around(cls, coordinates: Coordinates, points: Points, weights: Floats, scale: float) -> Mixture:
         """Place a component on each point; `weights` has one more for the prior, `scale` is for bandwidths."""
-        widths = np.maximum(bandwidths(points.numeric) * scale, coordinates.least_width)
+        widths = np.maximum(bandwidths(points.numeric, coordinates.extent) * scale, coordinates.least_width)
         missing = np.isnan(points.numeric)
         columns = points.numeric.shape[1]
         means = np.concatenate([np.where(missing, 0.0, points.numeric), np.zeros((1, columns))])

@@ -2,7 +2,8 @@
 
 Columns are parameters in units of their prior, which is then a normal kernel of mean 0 and width 1; rows are
 trials, oldest first, NaN where a trial does not have the parameter. A kernel is as wide as the larger gap to
-a neighbour, where the prior's mean counts as one, but not narrower than 1 / (n + 2) or 1 / 100.
+a neighbour, where the prior's mean counts as one, but not narrower than 1 / (n + 2) or 1 / 100 of the parameter's
+extent, which in hyperopt is the prior's width (1), and here what Coordinates says.
 """
 
 from __future__ import annotations
@@ -18,22 +19,26 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-def bandwidths(numeric: Floats) -> Floats:
+def bandwidths(numeric: Floats, extent: Floats | float = 1.0) -> Floats:
     """Return the width of each trial's kernel of each parameter; NaN where the trial does not have it."""
-    kernels = _sorted_kernels(numeric)
+    kernels = _sorted_kernels(numeric, extent)
     widths = np.empty_like(kernels.widths)
     widths.put(kernels.places, kernels.widths)
     return widths[1:]
 
 
 def estimators(
-    numeric: Floats, prior_weight: float, linear_forgetting: int, scale: float = 1.0
+    numeric: Floats,
+    prior_weight: float,
+    linear_forgetting: int,
+    scale: float = 1.0,
+    extent: Floats | float = 1.0,
 ) -> list[tuple[Floats, Floats, Floats]]:
     """Return weights, means and widths of each parameter's mixture, by mean; `scale` is for the widths.
 
     The prior's own kernel is among them, at its own width.
     """
-    kernels = _sorted_kernels(numeric)
+    kernels = _sorted_kernels(numeric, extent)
     weights = np.concatenate(
         [np.full((1, numeric.shape[1]), prior_weight), _weights_by_age(numeric, kernels.count, linear_forgetting)]
     )
@@ -66,7 +71,7 @@ class _SortedKernels:
     widths: Floats
 
 
-def _sorted_kernels(numeric: Floats) -> _SortedKernels:
+def _sorted_kernels(numeric: Floats, extent: Floats | float) -> _SortedKernels:
     columns = numeric.shape[1]
     count = len(numeric) - np.isnan(numeric).sum(axis=0)
     values = np.concatenate([np.zeros((1, columns)), numeric])
@@ -76,7 +81,7 @@ def _sorted_kernels(numeric: Floats) -> _SortedKernels:
     gaps = means[1:] - means[:-1]
     edge = np.full((1, columns), np.nan)
     widths = np.fmax(np.concatenate([edge, gaps]), np.concatenate([gaps, edge]))
-    np.maximum(widths, 1.0 / np.minimum(100.0, count + 2.0), out=widths)
+    np.maximum(widths, extent / np.minimum(100.0, count + 2.0), out=widths)
     np.minimum(widths, 1.0, out=widths)
     if (count == 1).any():
         widths = np.where(count == 1, np.where(np.isnan(means), np.nan, 0.5), widths)

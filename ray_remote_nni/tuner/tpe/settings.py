@@ -107,7 +107,7 @@ def _liar(value: Any) -> Liar:
 
 
 _TPE_ARGS: Mapping[str, Callable[[str, Any], Any]] = {
-    "n_startup_jobs": _integer(1),
+    "n_startup_jobs": _integer(0),
     "n_ei_candidates": _integer(1),
     "linear_forgetting": _integer(1),
     "prior_weight": _prior_weight,

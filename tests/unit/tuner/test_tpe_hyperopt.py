@@ -125,7 +125,8 @@ def test_narrower_kernels_leave_the_prior_as_it_is() -> None:
     np.testing.assert_allclose(half, np.where(means == 0.0, full, full * 0.5))
 
 
-MIXTURE = (np.array([0.5, 0.2, 0.3]), np.array([-1.0, 0.4, 2.0]), np.array([0.6, 0.05, 1.5]))
+# Two kernels are the same, as those of two trials with the same value are.
+MIXTURE = (np.array([0.5, 0.1, 0.1, 0.3]), np.array([-1.0, 0.4, 0.4, 2.0]), np.array([0.6, 0.05, 0.05, 1.5]))
 
 
 @pytest.mark.parametrize("q", [None, 0.5])

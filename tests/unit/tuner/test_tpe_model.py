@@ -13,6 +13,9 @@ from ray_remote_nni.tuner.tpe.coordinates import Coordinates, Points
 from ray_remote_nni.tuner.tpe.graph import HyperoptGraph
 from ray_remote_nni.tuner.tpe.history import History
 from ray_remote_nni.tuner.tpe.mixture import Mixture
+from ray_remote_nni.tuner.tpe.parzen import bandwidths
+from ray_remote_nni.tuner.tpe.settings import TpeSettings
+from ray_remote_nni.tuner.tpe.tuner import TpeTuner
 
 
 def draws(space: SearchSpace, count: int, seed: int = 0) -> np.ndarray:
@@ -51,6 +54,14 @@ def test_the_prior_of_every_numeric_parameter_has_mean_0_and_width_1() -> None:
     coordinates = Coordinates(parse_search_space({"u": uniform(2, 6), "n": {"_type": "normal", "_value": [5, 2]}}))
     points = coordinates.points(np.array([[2.0, 3.0], [4.0, 5.0], [6.0, 7.0]]))
     np.testing.assert_allclose(points.numeric, [[-0.5, -1], [0, 0], [0.5, 1]])
+
+
+def test_the_narrowest_kernel_is_the_same_share_of_a_uniform_prior_and_of_a_normal_one_with_its_spread() -> None:
+    space = parse_search_space({"u": uniform(0, math.sqrt(12)), "n": {"_type": "normal", "_value": [0, 1]}})
+    coordinates = Coordinates(space)
+    close_together = coordinates.points(np.full((48, 2), 0.3) + np.linspace(0, 1e-3, 48)[:, None])
+    narrowest = bandwidths(close_together.numeric, coordinates.extent).min(axis=0) * coordinates.width
+    np.testing.assert_allclose(narrowest, [math.sqrt(12) / 50] * 2)
 
 
 def test_the_log_density_of_a_mixture_is_the_sum_over_its_components() -> None:
@@ -139,3 +150,25 @@ def test_the_history_grows_and_keeps_its_rows() -> None:
     np.testing.assert_array_equal(history.numbers[:, 0], np.arange(1000))
     assert history.split(3, 10).good.tolist() == [999, 998, 997]
     assert history.split(3, 10).bad.tolist() == list(range(987, 997))
+
+
+def test_an_ask_looks_at_no_more_trials_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = parse_search_space(FLAT)
+    looked_at = []
+    points = Coordinates.points
+
+    def counted(self: Coordinates, numbers: np.ndarray) -> Points:
+        looked_at.append(len(numbers))
+        return points(self, numbers)
+
+    monkeypatch.setattr(Coordinates, "points", counted)
+    tuner = TpeTuner(space, TpeSettings(seed=0))
+    counts = []
+    for number, row in enumerate(draws(space, 1200)):
+        tuner.restore(str(number), space.decode(list(row)))
+        tuner.tell(str(number), float(number))
+        if number in (600, 1199):
+            looked_at.clear()
+            tuner.ask(f"asked at {number}")
+            counts.append(sum(looked_at))
+    assert counts == [325, 325]

@@ -262,6 +262,13 @@ def test_the_arguments_of_nni_change_what_is_suggested_after_the_start(tpe_args:
     assert default != changed
 
 
+@pytest.mark.parametrize("liar", ["best", None])
+def test_the_model_can_start_without_any_trial(liar: str | None) -> None:
+    tuner = create_tuner("TPE", NESTED, {"tpe_args": {"n_startup_jobs": 0, "constant_liar_type": liar}}, seed=0)
+    for parameters in run(tuner, 10, at_once=3):
+        assert_legal(NESTED, parameters)
+
+
 @pytest.mark.parametrize("space", [FLAT, NESTED], ids=["flat", "nested"])
 def test_the_example_of_nni_with_a_prior_weight_of_zero_works(space: Space) -> None:
     tpe_args = {"constant_liar_type": "mean", "n_startup_jobs": 10, "n_ei_candidates": 20}

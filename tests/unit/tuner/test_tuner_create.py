@@ -30,7 +30,7 @@ def test_an_unknown_tuner_is_refused_with_the_known_names() -> None:
         ({"seed": -1}, "seed is -1"),
         ({"tpe_args": 3}, "tpe_args is 3"),
         ({"tpe_args": {"n_startup": 3}}, "tpe_args has 'n_startup'"),
-        ({"tpe_args": {"n_startup_jobs": 0}}, "n_startup_jobs is 0"),
+        ({"tpe_args": {"n_startup_jobs": -1}}, "n_startup_jobs is -1"),
         ({"tpe_args": {"n_ei_candidates": 2.5}}, "n_ei_candidates is 2.5"),
         ({"tpe_args": {"gamma": 0}}, "gamma is 0"),
         ({"tpe_args": {"prior_weight": -1}}, "prior_weight is -1"),
