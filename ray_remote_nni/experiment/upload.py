@@ -6,22 +6,26 @@ import hashlib
 import json
 import os
 import stat
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 from ray_remote_nni.cluster.transport import Stream
 from ray_remote_nni.errors import MachineError, UsageError
 from ray_remote_nni.experiment.code_files import code_files, holds_password
+from ray_remote_nni.experiment.digests import Digests
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.trial.manifest import Entry, Manifest
 
 _RECEIVE = "ray_remote_nni.experiment.receive_code"
 _CHUNK_BYTES = 2**20
 _PART_BYTES = 8 * 2**20
+#: On Windows a file is text otherwise.
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,13 @@ class Code:
 
 
 def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
-    """Look at everything that is to be uploaded, and read all of its files once. Raises UsageError.
+    """Look at everything that is to be uploaded, and read what has changed since the last time. Raises UsageError.
 
     A link stays a link wherever it leads. Pipes, sockets and devices stay here.
     """
     entries: list[Entry] = []
     left_out: list[str] = []
+    digests = Digests(directory)
     try:
         for path, found in code_files(directory, excluded):
             status = found.stat(follow_symlinks=False)
@@ -59,16 +64,17 @@ def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
             elif found.is_dir():
                 entries.append(Entry(path, "folder", mode))
             elif stat.S_ISREG(status.st_mode):
-                if holds_password(Path(found.path)):
+                if path.lower().endswith((".yml", ".yaml")) and holds_password(Path(found.path)):
                     left_out.append(path)
                     continue
-                digest, size = _digest(found.path)
-                entries.append(Entry(path, "file", mode, size, status.st_mtime_ns, digest))
+                digest = digests.digest(path, status, partial(_digest, found.path, status.st_size))
+                entries.append(Entry(path, "file", mode, status.st_size, status.st_mtime_ns, digest))
     except OSError as error:
         raise UsageError(
             f"trialCodeDirectory: {error.filename} cannot be read: {error.strerror}. "
             "Make it readable, or name it in .nniignore."
         ) from error
+    digests.save()
     return Code(directory, Manifest(tuple(entries)), tuple(left_out))
 
 
@@ -98,7 +104,7 @@ async def _send_files(code: Code, missing: list[str], stream: Stream, progress: 
     waiting = bytearray()
     for number, digest in enumerate(missing, 1):
         entry = files[digest]
-        for part in _contents(code.directory / entry.path, entry):
+        for part in _contents(f"{code.directory}/{entry.path}", entry):
             # Many small files travel together.
             waiting += part
             if len(waiting) >= _CHUNK_BYTES:
@@ -110,17 +116,20 @@ async def _send_files(code: Code, missing: list[str], stream: Stream, progress: 
     progress(Sent(all_bytes, all_bytes, len(missing), len(missing)))
 
 
-def _contents(path: Path, entry: Entry) -> Iterator[bytes]:
+def _contents(path: str, entry: Entry) -> Iterator[bytes]:
     """Yield what the file holds; it must still be what its digest was made of. Raises UsageError."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            if _is_unchanged(file, entry):
+        descriptor = os.open(path, os.O_RDONLY | _BINARY)
+        try:
+            if _is_unchanged(descriptor, entry):
                 left = entry.size
-                while left and (part := file.read(min(left, _CHUNK_BYTES))):
+                while left and (part := os.read(descriptor, min(left, _CHUNK_BYTES))):
                     left -= len(part)
                     yield part
-                if not left and _is_unchanged(file, entry):
+                if not left and _is_unchanged(descriptor, entry):
                     return
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise UsageError(f"trialCodeDirectory: {path} cannot be read any more: {error.strerror}.") from error
     raise UsageError(
@@ -129,22 +138,27 @@ def _contents(path: Path, entry: Entry) -> Iterator[bytes]:
     )
 
 
-def _is_unchanged(file: IO[bytes], entry: Entry) -> bool:
-    now = os.fstat(file.fileno())
+def _is_unchanged(descriptor: int, entry: Entry) -> bool:
+    now = os.fstat(descriptor)
     return (now.st_size, now.st_mtime_ns) == (entry.size, entry.mtime_ns)
 
 
-def _digest(path: str) -> tuple[str, int]:
-    """Return digest and size of a file; that of a large one is the digest of its parts' digests, made side by side."""
-    with open(path, "rb", buffering=0) as file:
-        content = file.read(_PART_BYTES)
-        if len(content) < _PART_BYTES:
-            return hashlib.sha256(content).hexdigest(), len(content)
-        size = os.fstat(file.fileno()).st_size
+def _digest(path: str, size: int) -> str:
+    """Return the digest of a file; that of a large one is the digest of its parts' digests, made side by side."""
+    descriptor = os.open(path, os.O_RDONLY | _BINARY)
+    try:
+        if size < _PART_BYTES:
+            return hashlib.sha256(os.read(descriptor, size)).hexdigest()
+        with open(descriptor, "rb", buffering=0, closefd=False) as file, ThreadPoolExecutor(os.cpu_count()) as pool:
+            reading = threading.Lock()
 
-        def part(start: int) -> bytes:
-            return hashlib.sha256(os.pread(file.fileno(), _PART_BYTES, start)).digest()
+            def part(start: int) -> bytes:
+                with reading:
+                    file.seek(start)
+                    content = file.read(_PART_BYTES)
+                return hashlib.sha256(content).digest()
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
             digests = b"".join(pool.map(part, range(0, size, _PART_BYTES)))
-    return hashlib.sha256(digests + size.to_bytes(8, "big")).hexdigest(), size
+        return hashlib.sha256(digests + size.to_bytes(8, "big")).hexdigest()
+    finally:
+        os.close(descriptor)

@@ -89,10 +89,10 @@ def receive_code(manifest: Manifest, missing: Sequence[str], contents: Reader) -
     return folder
 
 
-def files_of(name: str, digests: Sequence[str]) -> list[tuple[Path, int]]:
+def files_of(name: str, digests: Sequence[str]) -> list[tuple[str, int]]:
     """Return the files of the code that have these contents, with their sizes in bytes."""
-    folder, files = code_folder(name), load_manifest(name).files()
-    return [(folder / files[digest].path, files[digest].size) for digest in digests]
+    folder, files = str(code_folder(name)), load_manifest(name).files()
+    return [(f"{folder}/{files[digest].path}", files[digest].size) for digest in digests]
 
 
 def send_contents(name: str, digests: Sequence[str]) -> Iterator[bytes]:
@@ -126,7 +126,7 @@ def ensure_code(name: str, fetch: Callable[[Sequence[str] | None], Iterator[byte
         if not has_code(name):
             manifest = read_manifest(b"".join(fetch(None)))
             missing = missing_files(manifest)
-            receive_code(manifest, missing, _Chunks(fetch(missing) if missing else iter(())))
+            receive_code(manifest, missing, Parts(fetch(missing) if missing else iter(())))
     return folder
 
 
@@ -181,21 +181,23 @@ def _manifest_file(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.manifest")
 
 
-def _files_here(digests: set[str]) -> dict[str, Path]:
+def _files_here(digests: set[str]) -> dict[str, str]:
     """Return where on this machine there is a file with each of these contents, as it was when it came."""
-    found: dict[str, Path] = {}
-    for written in (machine_root() / "code").glob("*.manifest"):
+    found: dict[str, str] = {}
+    for written in (machine_root() / "code").glob("*.manifest") if digests else ():
+        folder = str(written.with_suffix(""))
         with contextlib.suppress(OSError, ValueError):
             for digest, entry in read_manifest(written.read_bytes()).files().items():
-                path = written.with_suffix("") / entry.path
-                if digest in digests and digest not in found and _is_untouched(path, entry):
-                    found[digest] = path
+                if digest in digests and digest not in found:
+                    path = f"{folder}/{entry.path}"
+                    if _is_untouched(path, entry):
+                        found[digest] = path
     return found
 
 
-def _is_untouched(path: Path, entry: Entry) -> bool:
+def _is_untouched(path: str, entry: Entry) -> bool:
     try:
-        now = path.lstat()
+        now = os.lstat(path)
     except OSError:
         return False
     return now.st_size == entry.size and now.st_mtime_ns == entry.mtime_ns
@@ -213,24 +215,26 @@ def _build(part: Path, manifest: Manifest, missing: set[str], contents: Reader) 
             os.symlink(entry.content, path)
         else:
             source = here.get(entry.content)
+            mode = entry.mode & ~0o222 if entry.path in large else entry.mode
             if source is None and entry.content not in missing:
                 raise EOFError(f"{entry.path} went away while its code was put together; try again")
             if source is None:
                 missing.discard(entry.content)
-                _write(path, entry, contents)
-                here[entry.content] = Path(path)
-            elif entry.path in large and source.lstat().st_mtime_ns == entry.mtime_ns:
+                _write(path, entry, mode, contents)
+                here[entry.content] = path
+                continue
+            if entry.path in large and os.lstat(source).st_mtime_ns == entry.mtime_ns:
                 os.link(source, path)
             else:
                 shutil.copyfile(source, path)
-            os.chmod(path, entry.mode & ~0o222 if entry.path in large else entry.mode)
+            os.chmod(path, mode)
             os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
     for entry in reversed(manifest.entries):
         if entry.kind == "folder":
             os.chmod(f"{root}/{entry.path}", entry.mode | 0o700)
 
 
-def _write(path: str, entry: Entry, contents: Reader) -> None:
+def _write(path: str, entry: Entry, mode: int, contents: Reader) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         left = entry.size
@@ -242,19 +246,22 @@ def _write(path: str, entry: Entry, contents: Reader) -> None:
             while view:
                 view = view[os.write(descriptor, view) :]
             left -= len(part)
+        os.fchmod(descriptor, mode)
+        os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
     finally:
         os.close(descriptor)
 
 
-class _Chunks:
-    """An iterator of chunks as a reader."""
+class Parts:
+    """An iterator of parts as a reader."""
 
-    def __init__(self, chunks: Iterator[bytes | memoryview]) -> None:
-        self._chunks = chunks
+    def __init__(self, parts: Iterator[bytes | memoryview]) -> None:
+        self._parts = parts
         self._rest = memoryview(b"")
 
     def read(self, size: int, /) -> memoryview:
+        """Return up to `size` bytes, good until the next call; none at the end."""
         if not self._rest:
-            self._rest = memoryview(next(self._chunks, b""))
+            self._rest = memoryview(next(self._parts, b""))
         part, self._rest = self._rest[:size], self._rest[size:]
         return part

@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 _CONNECT_S = 2.0
 #: A connection on which nothing has moved for so long is dead.
@@ -81,7 +80,7 @@ def accept(invitation: Invitation) -> socket.socket | None:
     return connection
 
 
-def send_files(connection: socket.socket, files: Iterable[tuple[Path, int]]) -> None:
+def send_files(connection: socket.socket, files: Iterable[tuple[str, int]]) -> None:
     """Send so many bytes of each file, one after the other. Raises OSError, and EOFError where a file has less."""
     waiting = bytearray()
     for path, size in files:

@@ -181,7 +181,7 @@ def test_a_second_configuration_with_a_password_stays_here_and_is_named(code: Pa
 
 
 def test_a_file_that_cannot_be_read_is_named(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: str) -> tuple[str, int]:
+    def fail(path: str, _: int) -> str:
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(upload, "_digest", fail)
@@ -207,7 +207,7 @@ def test_an_upload_that_was_interrupted_is_repeated_from_the_start(code: Path, m
     read = read_code(code)
     whole = upload._contents
 
-    def interrupted(path: Path, entry: Any) -> Iterator[bytes]:
+    def interrupted(path: str, entry: Any) -> Iterator[bytes]:
         for part in whole(path, entry):
             yield part
             raise KeyboardInterrupt

@@ -19,7 +19,7 @@ def landing() -> Landing:
     return Landing("127.0.0.1")
 
 
-def send(invitation: Invitation, files: Sequence[tuple[Path, int]]) -> threading.Thread:
+def send(invitation: Invitation, files: Sequence[tuple[str, int]]) -> threading.Thread:
     """As the head does, beside this machine."""
 
     def go() -> None:
@@ -38,12 +38,12 @@ def test_files_arrive_one_after_the_other(landing: Landing, tmp_path: Path) -> N
     for number, size in enumerate((3, 0, 5 * 2**20, 1000, 2**18, 2**18 + 1, 900_000, 7)):
         path = tmp_path / str(number)
         path.write_bytes(os.urandom(size))
-        files.append((path, size))
+        files.append((str(path), size))
     with landing:
         sender = send(landing.invitation, files)
         received = b"".join(bytes(part) for part in landing.receive())
     sender.join()
-    assert received == b"".join(path.read_bytes() for path, _ in files)
+    assert received == b"".join(Path(path).read_bytes() for path, _ in files)
 
 
 def test_whoever_has_no_invitation_sends_nothing_and_hinders_nobody(
@@ -54,7 +54,7 @@ def test_whoever_has_no_invitation_sends_nothing_and_hinders_nobody(
     place = (landing.invitation.host, landing.invitation.port)
     with landing, socket.create_connection(place) as stranger, socket.create_connection(place) as silent:
         stranger.sendall(bytes(32) + b"theirs")
-        sender = send(landing.invitation, [(tmp_path / "file", 4)])
+        sender = send(landing.invitation, [(str(tmp_path / "file"), 4)])
         assert b"".join(bytes(part) for part in landing.receive()) == b"ours"
         assert silent.recv(1) == b""
     sender.join()
@@ -83,7 +83,7 @@ def test_a_file_that_has_become_shorter_is_an_error(landing: Landing, tmp_path: 
         receiving = threading.Thread(target=lambda: list(landing.receive()))
         receiving.start()
         with connection, pytest.raises(EOFError, match="has become shorter"):
-            send_files(connection, [(tmp_path / "file", size)])
+            send_files(connection, [(str(tmp_path / "file"), size)])
         receiving.join()
 
 
