@@ -9,23 +9,24 @@ import sys
 import zlib
 from collections.abc import Iterator
 
-from ray_remote_nni.trial.code import Parts, has_code, locked, missing_files, receive_code
+from ray_remote_nni.trial.code import Parts, begun_files, has_code, locked, missing_files, receive_code
 from ray_remote_nni.trial.manifest import read_manifest
 
 _BUFFER_BYTES = 2**20
 
 
 def main() -> None:
-    """Read a compressed manifest after its length; print {"missing": digests}; read those files' contents."""
+    """Read a manifest, compressed; print {"missing": digests, "begun": bytes by digest}; read what is not there."""
     os.umask(0o077)
     with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
         manifest = read_manifest(zlib.decompress(stream.read(int(stream.readline()))))
         # Somebody else may be sending the same: one of us does, and the other finds it here.
         with locked(manifest.name):
             missing = [] if has_code(manifest.name) else missing_files(manifest)
-            print(json.dumps({"missing": missing}), flush=True)
+            begun = begun_files(manifest, missing)
+            print(json.dumps({"missing": missing, "begun": begun}), flush=True)
             if not has_code(manifest.name):
-                receive_code(manifest, missing, Parts(_arriving(stream)))
+                receive_code(manifest, missing, Parts(_arriving(stream)), begun)
 
 
 def _arriving(stream: io.BufferedReader) -> Iterator[memoryview]:

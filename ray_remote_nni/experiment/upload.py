@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
-import threading
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,13 +16,11 @@ from ray_remote_nni.errors import MachineError, UsageError
 from ray_remote_nni.experiment.code_files import code_files, holds_password
 from ray_remote_nni.experiment.digests import Digests
 from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.trial.digest import BINARY, file_digest
 from ray_remote_nni.trial.manifest import Entry, Manifest
 
 _RECEIVE = "ray_remote_nni.experiment.receive_code"
 _CHUNK_BYTES = 2**20
-_PART_BYTES = 8 * 2**20
-#: On Windows a file is text otherwise.
-_BINARY = getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
                 if path.lower().endswith((".yml", ".yaml")) and holds_password(Path(found.path)):
                     left_out.append(path)
                     continue
-                digest = digests.digest(path, status, partial(_digest, found.path, status.st_size))
+                digest = digests.digest(path, status, partial(file_digest, found.path, status.st_size))
                 entries.append(Entry(path, "file", mode, status.st_size, status.st_mtime_ns, digest))
     except OSError as error:
         raise UsageError(
@@ -81,6 +76,8 @@ def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
 async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) -> None:
     """Send what the head does not have yet of the code; it is there as a whole afterwards, or not at all.
 
+    Where an earlier sending of the same broke off, this one goes on.
+
     Raises UsageError where a file has changed since it was read, MachineError where the head fails.
     """
     manifest = zlib.compress(code.manifest.to_json().encode(), 1)
@@ -89,7 +86,8 @@ async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) ->
         answers = stream.lines()
         async for line in answers:
             if line.startswith(b'{"missing":'):
-                await _send_files(code, json.loads(line)["missing"], stream, progress)
+                answer = json.loads(line)
+                await _send_files(code, answer["missing"], answer.get("begun", {}), stream, progress)
                 stream.write_eof()
         exit_code, errors = await stream.wait()
     if exit_code != 0:
@@ -97,14 +95,16 @@ async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) ->
         raise MachineError(head.machine.host, f"it did not take the code: {said[-1] if said else 'no reason given'}")
 
 
-async def _send_files(code: Code, missing: list[str], stream: Stream, progress: Callable[[Sent], None]) -> None:
+async def _send_files(
+    code: Code, missing: list[str], begun: dict[str, int], stream: Stream, progress: Callable[[Sent], None]
+) -> None:
     files = code.manifest.files()
-    all_bytes = sum(files[digest].size for digest in missing)
+    all_bytes = sum(files[digest].size - begun.get(digest, 0) for digest in missing)
     sent = Sent(0, all_bytes, 0, len(missing))
     waiting = bytearray()
     for number, digest in enumerate(missing, 1):
         entry = files[digest]
-        for part in _contents(f"{code.directory}/{entry.path}", entry):
+        for part in _contents(f"{code.directory}/{entry.path}", entry, begun.get(digest, 0)):
             # Many small files travel together.
             waiting += part
             if len(waiting) >= _CHUNK_BYTES:
@@ -116,13 +116,13 @@ async def _send_files(code: Code, missing: list[str], stream: Stream, progress: 
     progress(Sent(all_bytes, all_bytes, len(missing), len(missing)))
 
 
-def _contents(path: str, entry: Entry) -> Iterator[bytes]:
-    """Yield what the file holds; it must still be what its digest was made of. Raises UsageError."""
+def _contents(path: str, entry: Entry, start: int) -> Iterator[bytes]:
+    """Yield what the file holds from `start` on; it must still be what its digest was made of. Raises UsageError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | _BINARY)
+        descriptor = os.open(path, os.O_RDONLY | BINARY)
         try:
             if _is_unchanged(descriptor, entry):
-                left = entry.size
+                left = entry.size - os.lseek(descriptor, start, os.SEEK_SET)
                 while left and (part := os.read(descriptor, min(left, _CHUNK_BYTES))):
                     left -= len(part)
                     yield part
@@ -141,24 +141,3 @@ def _contents(path: str, entry: Entry) -> Iterator[bytes]:
 def _is_unchanged(descriptor: int, entry: Entry) -> bool:
     now = os.fstat(descriptor)
     return (now.st_size, now.st_mtime_ns) == (entry.size, entry.mtime_ns)
-
-
-def _digest(path: str, size: int) -> str:
-    """Return the digest of a file; that of a large one is the digest of its parts' digests, made side by side."""
-    descriptor = os.open(path, os.O_RDONLY | _BINARY)
-    try:
-        if size < _PART_BYTES:
-            return hashlib.sha256(os.read(descriptor, size)).hexdigest()
-        with open(descriptor, "rb", buffering=0, closefd=False) as file, ThreadPoolExecutor(os.cpu_count()) as pool:
-            reading = threading.Lock()
-
-            def part(start: int) -> bytes:
-                with reading:
-                    file.seek(start)
-                    content = file.read(_PART_BYTES)
-                return hashlib.sha256(content).digest()
-
-            digests = b"".join(pool.map(part, range(0, size, _PART_BYTES)))
-        return hashlib.sha256(digests + size.to_bytes(8, "big")).hexdigest()
-    finally:
-        os.close(descriptor)

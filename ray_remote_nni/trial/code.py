@@ -1,22 +1,27 @@
 """The experiments' code on a machine: a folder for each, named after its content, made of what is here and the rest.
 
 Beside each folder lies its manifest, written last: a folder without one is half made, and nobody uses it. A file that
-another experiment's code has already is not sent again.
+another experiment's code has already is not sent again, nor one that came whole before an upload of the same code broke
+off; of a large one that was on its way then only the rest is sent.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
 import shutil
+import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
+from ray_remote_nni.trial.digest import file_digest
 from ray_remote_nni.trial.manifest import Entry, Manifest, read_manifest
 from ray_remote_nni.trial.working_copy import large_files
 from ray_remote_nni.trial.workspace import machine_root
@@ -27,6 +32,8 @@ KEPT_S = 14 * 24 * 3600.0
 _NOTED_S = 3600.0
 _CHUNK_BYTES = 4 * 2**20
 _COPY_BYTES = 2**20
+#: A smaller piece of a file that broke off is not worth a thought.
+_BEGUN_BYTES = 2**20
 
 
 class Reader(Protocol):
@@ -58,35 +65,55 @@ def load_manifest(name: str) -> Manifest:
 
 def missing_files(manifest: Manifest) -> list[str]:
     """Return the digests of the files that no code on this machine has."""
-    here = _files_here(set(manifest.files()))
+    here = _files_here(set(manifest.files()), manifest.name)
     return [digest for digest in manifest.files() if digest not in here]
 
 
-def receive_code(manifest: Manifest, missing: Sequence[str], contents: Reader) -> Path:
+def begun_files(manifest: Manifest, missing: Sequence[str]) -> dict[str, int]:
+    """Return how many bytes there are of each of these files that was on its way when an upload broke off."""
+    return {digest: os.path.getsize(path) for digest, path in _begun(manifest, missing).items()}
+
+
+def receive_code(
+    manifest: Manifest, missing: Sequence[str], contents: Reader, begun: Mapping[str, int] = MappingProxyType({})
+) -> Path:
     """Make the folder of the code, whole or not at all; `contents` has the bytes of the missing files, one by one.
 
-    The caller holds the lock of its name. Raises EOFError where the contents end too early, and leaves nothing then.
+    Of those in `begun` it has only what comes after so many bytes. The caller holds the lock of the code's name. Raises
+    EOFError where the contents end too early, or are not what their digest says; what is whole is kept for next time.
     """
     folder = code_folder(manifest.name)
-    for left in folder.parent.glob(f"{folder.name}.part-*"):
-        # Whoever made it was killed: it had the lock.
-        shutil.rmtree(left, ignore_errors=True)
+    # Whoever made them is gone: it had the lock.
+    before = [left for left in folder.parent.glob(f"{folder.name}.part-*") if left.suffix != ".manifest"]
+    halves = _begun(manifest, list(begun))
     part = folder.with_name(f"{folder.name}.part-{secrets.token_hex(4)}")
+    part.mkdir(mode=0o700)
+    # Written first: it tells whoever goes on what is in the folder.
+    _manifest_file(part).write_text(manifest.to_json(), encoding="utf-8")
     try:
-        part.mkdir(mode=0o700)
-        _build(part, manifest, set(missing), contents)
-        with contextlib.suppress(FileNotFoundError):
-            # Somebody took its manifest away, or it was there before there were any.
-            folder.rename(part.with_name(f"{part.name}-old"))
-        part.rename(folder)
-        written = _manifest_file(part)
-        written.write_text(manifest.to_json(), encoding="utf-8")
-        written.replace(_manifest_file(folder))
-    finally:
-        for left in (part, part.with_name(f"{part.name}-old")):
-            shutil.rmtree(left, ignore_errors=True)
+        _build(part, manifest, set(missing), contents, halves)
+    except EOFError:
+        # All that came earlier is in the new one.
+        _remove(before)
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _remove([*before, part])
+        raise
+    with contextlib.suppress(FileNotFoundError):
+        # Somebody took its manifest away, or it was there before there were any.
+        folder.rename(part.with_name(f"{part.name}-old"))
+    part.rename(folder)
+    _manifest_file(part).replace(_manifest_file(folder))
+    _remove([*before, part.with_name(f"{part.name}-old")])
     prune_code(time.time())
     return folder
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        _manifest_file(folder).unlink(missing_ok=True)
 
 
 def files_of(name: str, digests: Sequence[str]) -> list[tuple[str, int]]:
@@ -165,7 +192,7 @@ def prune_code(now: float) -> list[str]:
                     path.with_name(f".{name}.lock").unlink(missing_ok=True)
                     removed.append(name)
             elif rest.startswith("part-") and now - path.stat().st_mtime > 24 * _NOTED_S:
-                shutil.rmtree(path)
+                _remove([path.with_suffix("") if path.suffix == ".manifest" else path])
     return removed
 
 
@@ -181,17 +208,38 @@ def _manifest_file(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.manifest")
 
 
-def _files_here(digests: set[str]) -> dict[str, str]:
-    """Return where on this machine there is a file with each of these contents, as it was when it came."""
+def _files_here(digests: set[str], name: str) -> dict[str, str]:
+    """Return where on this machine there is a file with each of these contents, as it was when it came.
+
+    Of the folders that are half made only those of the code `name` count: others may be in the making.
+    """
     found: dict[str, str] = {}
     for written in (machine_root() / "code").glob("*.manifest") if digests else ():
-        folder = str(written.with_suffix(""))
+        folder = written.with_suffix("")
+        if ".part-" in folder.name and not folder.name.startswith(f"{name}.part-"):
+            continue
         with contextlib.suppress(OSError, ValueError):
             for digest, entry in read_manifest(written.read_bytes()).files().items():
                 if digest in digests and digest not in found:
                     path = f"{folder}/{entry.path}"
                     if _is_untouched(path, entry):
                         found[digest] = path
+    return found
+
+
+def _begun(manifest: Manifest, digests: Sequence[str]) -> dict[str, str]:
+    """Return where the largest piece of each of these files is that broke off."""
+    files = manifest.files()
+    folder = code_folder(manifest.name)
+    found: dict[str, str] = {}
+    for part in folder.parent.glob(f"{folder.name}.part-*"):
+        for digest in digests:
+            path = f"{part}/{files[digest].path}"
+            with contextlib.suppress(OSError):
+                now = os.lstat(path)
+                largest = os.path.getsize(found[digest]) if digest in found else _BEGUN_BYTES
+                if stat.S_ISREG(now.st_mode) and largest < now.st_size <= files[digest].size:
+                    found[digest] = path
     return found
 
 
@@ -203,8 +251,8 @@ def _is_untouched(path: str, entry: Entry) -> bool:
     return now.st_size == entry.size and now.st_mtime_ns == entry.mtime_ns
 
 
-def _build(part: Path, manifest: Manifest, missing: set[str], contents: Reader) -> None:
-    here = _files_here(set(manifest.files()) - missing)
+def _build(part: Path, manifest: Manifest, missing: set[str], contents: Reader, halves: Mapping[str, str]) -> None:
+    here = _files_here(set(manifest.files()) - missing, manifest.name)
     root = str(part)
     large = large_files(manifest.entries)
     for entry in manifest.entries:
@@ -220,7 +268,13 @@ def _build(part: Path, manifest: Manifest, missing: set[str], contents: Reader) 
                 raise EOFError(f"{entry.path} went away while its code was put together; try again")
             if source is None:
                 missing.discard(entry.content)
+                half = halves.get(entry.content)
+                if half is not None:
+                    os.rename(half, path)
                 _write(path, entry, mode, contents)
+                if half is not None and file_digest(path, entry.size) != entry.content:
+                    os.unlink(path)
+                    raise EOFError(f"{entry.path} is not what it was when its sending broke off; try again")
                 here[entry.content] = path
                 continue
             if entry.path in large and os.lstat(source).st_mtime_ns == entry.mtime_ns:
@@ -235,9 +289,9 @@ def _build(part: Path, manifest: Manifest, missing: set[str], contents: Reader) 
 
 
 def _write(path: str, entry: Entry, mode: int, contents: Reader) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        left = entry.size
+        left = entry.size - os.fstat(descriptor).st_size
         while left:
             part = contents.read(min(left, _COPY_BYTES))
             if not part:
@@ -246,8 +300,9 @@ def _write(path: str, entry: Entry, mode: int, contents: Reader) -> None:
             while view:
                 view = view[os.write(descriptor, view) :]
             left -= len(part)
-        os.fchmod(descriptor, mode)
+        # In this order: what bears its time is whole.
         os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
+        os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
 

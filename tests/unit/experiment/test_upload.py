@@ -184,7 +184,7 @@ def test_a_file_that_cannot_be_read_is_named(code: Path, monkeypatch: pytest.Mon
     def fail(path: str, _: int) -> str:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(upload, "_digest", fail)
+    monkeypatch.setattr(upload, "file_digest", fail)
     with pytest.raises(UsageError, match=r"trialCodeDirectory: .*__init__\.py cannot be read: Permission denied"):
         read_code(code)
 
@@ -202,24 +202,39 @@ def test_a_file_that_changes_before_it_is_sent_is_named_and_nothing_of_it_is_use
     assert not has_code(read.manifest.name)
 
 
-def test_an_upload_that_was_interrupted_is_repeated_from_the_start(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code / "data.bin").write_bytes(os.urandom(3 * 2**20))
-    read = read_code(code)
+def interrupt(code: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Send the code until so many parts have gone."""
     whole = upload._contents
+    count = 0
 
-    def interrupted(path: str, entry: Any) -> Iterator[bytes]:
-        for part in whole(path, entry):
+    def interrupted(path: str, entry: Any, start: int) -> Iterator[bytes]:
+        nonlocal count
+        for part in whole(path, entry, start):
             yield part
-            raise KeyboardInterrupt
+            count += 1
+            if count == after:
+                # What is under way arrives, or not, as with a lost connection.
+                raise KeyboardInterrupt
 
-    monkeypatch.setattr(upload, "_contents", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        asyncio.run(send_code(read, cast(Head, HeadHere()), lambda _: None))
+    read = read_code(code)
+    with monkeypatch.context() as patch:
+        patch.setattr(upload, "_contents", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(send_code(read, cast(Head, HeadHere()), lambda _: None))
     assert not has_code(read.manifest.name)
-    monkeypatch.setattr(upload, "_contents", whole)
-    there, _ = send(code)
+
+
+def test_an_upload_that_was_interrupted_goes_on_where_it_was(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.bin", "b.bin"):
+        (code / name).write_bytes(os.urandom(20 * 2**20))
+    for after in (15, 15):
+        interrupt(code, monkeypatch, after)
+    there, sent = send(code)
+    # The pipe and the head's end may lose the last few parts of each.
+    assert sent.all_bytes < 20 * 2**20
     assert left_behind() == []
-    assert (there / "data.bin").read_bytes() == (code / "data.bin").read_bytes()
+    for name in ("a.bin", "b.bin"):
+        assert (there / name).read_bytes() == (code / name).read_bytes()
 
 
 def test_a_head_that_cannot_take_it_says_why(code: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 from ray_remote_nni.trial import code as store
 from ray_remote_nni.trial.code import (
     KEPT_S,
+    begun_files,
     code_folder,
     ensure_code,
     has_code,
@@ -158,7 +160,11 @@ def test_of_several_trials_that_start_at_once_one_fetches_and_all_find_it_whole(
     assert len(fetches) == 2
 
 
-def test_a_fetch_that_fails_leaves_nothing_and_the_next_one_succeeds(machine: Callable[[str], None]) -> None:
+def parts() -> list[str]:
+    return [path.name for path in code_folder("x").parent.iterdir() if ".part-" in path.name]
+
+
+def test_after_a_fetch_that_failed_the_next_one_fetches_what_is_not_whole(machine: Callable[[str], None]) -> None:
     name = put()
     fetch = head_sends(name)
     machine("worker")
@@ -172,17 +178,73 @@ def test_a_fetch_that_fails_leaves_nothing_and_the_next_one_succeeds(machine: Ca
 
     with pytest.raises(ConnectionError):
         ensure_code(name, fail)
-    assert [path.name for path in code_folder(name).parent.iterdir()] == [f".{name}.lock"]
-    assert ensure_code(name, fetch).is_dir()
+    assert not has_code(name)
+    asked: list[Sequence[str] | None] = []
+
+    def again(digests: Sequence[str] | None) -> Iterator[bytes]:
+        asked.append(digests)
+        return fetch(digests)
+
+    folder = ensure_code(name, again)
+    assert {path: (folder / path).read_bytes() for path in FILES} == FILES
+    assert asked == [None, [hashlib.sha256(FILES[path]).hexdigest() for path in ("pkg/b", "train.py")]]
+    assert parts() == []
 
 
-@pytest.mark.parametrize("sent", [b"", b"firstsec"])
-def test_contents_that_end_too_early_leave_nothing(sent: bytes) -> None:
+@pytest.mark.parametrize(("sent", "whole"), [(b"", 0), (b"firstsec", 1), (b"firstsecondimport", 2)])
+def test_of_contents_that_end_too_early_nothing_is_used_but_what_is_whole(sent: bytes, whole: int) -> None:
     manifest = manifest_of(FILES)
-    with locked(manifest.name), pytest.raises(EOFError, match="within"):
-        receive_code(manifest, missing_files(manifest), Bytes(sent))
-    assert not has_code(manifest.name)
-    assert [path.name for path in code_folder("x").parent.iterdir()] == [f".{manifest.name}.lock"]
+    digests = missing_files(manifest)
+    for _ in range(2):
+        with locked(manifest.name), pytest.raises(EOFError, match="within"):
+            receive_code(manifest, missing_files(manifest), Bytes(sent))
+        assert not has_code(manifest.name)
+        assert missing_files(manifest) == digests[whole:]
+        sent = b""
+    assert len(parts()) == 2
+
+
+def test_of_a_large_file_that_broke_off_the_rest_is_enough_if_it_fits() -> None:
+    big = os.urandom(3 * 2**20)
+    manifest = manifest_of({**FILES, "pkg/big": big})
+    digest = hashlib.sha256(big).hexdigest()
+    with locked(manifest.name):
+        with pytest.raises(EOFError, match="within pkg/big"):
+            receive_code(manifest, missing_files(manifest), Bytes(b"firstsecondimport pkg" + big[: 2 * 2**20]))
+        assert missing_files(manifest) == [digest]
+        begun = begun_files(manifest, [digest])
+        assert begun == {digest: 2 * 2**20}
+        with pytest.raises(EOFError, match=r"pkg/big is not what it was"):
+            receive_code(manifest, [digest], Bytes(bytes(2**20)), begun)
+        assert begun_files(manifest, missing_files(manifest)) == {}
+        with pytest.raises(EOFError, match="within pkg/big"):
+            receive_code(manifest, [digest], Bytes(big[: 2 * 2**20]))
+        folder = receive_code(manifest, [digest], Bytes(big[2 * 2**20 :]), begun_files(manifest, [digest]))
+    assert (folder / "pkg/big").read_bytes() == big
+    assert (folder / "pkg/big").stat().st_mtime_ns == 1_000_000_000
+    assert parts() == []
+
+
+def test_a_full_disk_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = manifest_of(FILES)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store, "_write", full)
+    with locked(manifest.name), pytest.raises(OSError, match="No space left"):
+        receive_code(manifest, missing_files(manifest), Bytes(b""))
+    assert parts() == []
+
+
+def test_what_broke_off_and_was_not_taken_up_again_goes_after_a_day() -> None:
+    manifest = manifest_of(FILES)
+    with locked(manifest.name), pytest.raises(EOFError):
+        receive_code(manifest, missing_files(manifest), Bytes(b""))
+    for left in parts():
+        os.utime(code_folder(left), (1, 1))
+    put({"other": b"code"})
+    assert parts() == []
 
 
 def test_a_folder_without_its_manifest_is_half_made_and_made_anew() -> None:
