@@ -43,8 +43,8 @@ def experiment(client: Client, machines: list[m.TestMachine], trial_pythons: lis
     return write_experiment(client, machines, trial_pythons)
 
 
-def write_experiment(client: Client, machines: list[m.TestMachine], pythons: list[Path]) -> Path:
-    return client.write_experiment([machine.entry(pythonPath=str(pythons[0])) for machine in machines], TRIAL)
+def write_experiment(client: Client, machines: list[m.TestMachine], pythons: list[Path], **fields: Any) -> Path:
+    return client.write_experiment([machine.entry(pythonPath=str(pythons[0])) for machine in machines], TRIAL, **fields)
 
 
 def running(client: Client, count: int = 4) -> list[dict[str, Any]]:
@@ -117,16 +117,22 @@ def test_trials_of_a_machine_whose_raylet_is_killed_run_again_elsewhere_with_the
 
 
 def test_a_killed_tuner_is_made_anew_from_the_records_beside_them(
-    client: Client, machines: list[m.TestMachine], experiment: Path
+    client: Client, machines: list[m.TestMachine], trial_pythons: list[Path]
 ) -> None:
-    client.run("run", experiment, "--detach")
-    until(lambda: running(client, 4), 60)
+    hyperband = {"name": "Hyperband", "classArgs": {"R": 3, "exec_mode": "serial", "optimize_mode": "minimize"}}
+    config = write_experiment(client, machines, trial_pythons, tuner=hyperband, maxTrialNumber=6)
+    client.run("run", config, "--detach")
+    until(lambda: running(client, 3), 60)
     # Its machine is the head: the loss of another one does not touch it.
     machines[0].kill(pid_of(machines[0], "ray::TunerActor"))
 
     result = client.json("attach")
 
-    assert result["trials"] == {"SUCCEEDED": 8}
+    assert result["trials"] == {"SUCCEEDED": 6}
+    parameters = [trial["parameters"] for trial in client.trials()]
+    assert [each["TRIAL_BUDGET"] for each in parameters] == [1, 1, 1, 3, 3, 3]
+    # The best goes on: the new tuner knows what the old one suggested.
+    assert parameters[3]["x"] == min(each["x"] for each in parameters[:3])
 
 
 def test_a_killed_trial_is_failed_with_its_signal_and_the_others_go_on(
