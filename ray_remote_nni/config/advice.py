@@ -14,6 +14,7 @@ from ray_remote_nni.config.located import Source
 from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, MachineConfig, MachineOptions, RemoteConfig
 from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.options import LOCAL_HOST
+from ray_remote_nni.config.picture import DEFAULTS
 from ray_remote_nni.config.problems import Problem
 
 _LARGE_BYTES = 100 * 1000**2
@@ -51,6 +52,10 @@ def _concurrency(experiment: ExperimentConfig) -> Iterator[_Advice]:
     wanted, most = experiment.trial_concurrency, experiment.max_trial_number
     if most is not None and wanted > most:
         yield path, f"{wanted} at once, but maxTrialNumber ends it after {most} trials", None
+    population = experiment.tuner.class_args.get("population_size", int(DEFAULTS["Evolution"]["population_size"]))
+    if experiment.tuner.name == "Evolution" and wanted > population:
+        message = f"{wanted} at once, but never more run than the population of Evolution has members, {population}"
+        yield path, message, "Raise population_size, best far above this, or lower this"
     room = _room(experiment)
     if room is not None and wanted > room:
         at_once = f"{room} trial{'' if room == 1 else 's'}"

@@ -34,6 +34,14 @@ def test_more_trials_at_once_than_there_will_be(load: Load) -> None:
     assert problem.message == "2 at once, but maxTrialNumber ends it after 1 trials"
 
 
+def test_more_trials_at_once_than_evolution_has_members(load: Load) -> None:
+    few, enough = (f"{{name: Evolution, classArgs: {{population_size: {size}}}}}" for size in (1, 2))
+    [problem] = advice(load, LOCAL.replace("{name: TPE}", few))
+    assert (problem.field, problem.line) == ("trialConcurrency", 4)
+    assert "has members, 1" in problem.message
+    assert advice(load, LOCAL.replace("{name: TPE}", enough)) == []
+
+
 def test_more_trials_at_once_than_the_named_gpus_take(load: Load) -> None:
     [problem] = advice(load, remote("gpuIndices: '0,1,2'", "gpuIndices: 0"))
     assert "room for 1 trial by" in problem.message
