@@ -18,7 +18,7 @@ from benchmarks.tuner.report import quality_report
 from benchmarks.tuner.results import load, measure
 from benchmarks.tuner.simulation import Run, search
 
-PROBLEMS = [*problems_of("ten"), *problems_of("held-out")]
+PROBLEMS = [problem for name in ("ten", "normal", "held-out") for problem in problems_of(name)]
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
