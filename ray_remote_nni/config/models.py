@@ -20,10 +20,13 @@ from ray_remote_nni.config.values import (
     Flag,
     GpuIndices,
     Host,
+    Line,
     Port,
     Secret,
     SizeBytes,
     Text,
+    User,
+    Variables,
     one_of,
 )
 
@@ -80,12 +83,12 @@ class MachineConfig(_GpuUse):
     host: Annotated[Host, Field(description="Name or address", examples=["192.0.2.1"])]
     port: Annotated[Port, Field(description="Port of its SSH server")] = 22
     user: Annotated[
-        Text | None, Field(description="Login name; left out, the User of ~/.ssh/config", examples=["alice"])
+        User | None, Field(description="Login name; left out, the User of ~/.ssh/config", examples=["alice"])
     ] = None
     password: Annotated[Secret | None, Field(description="Password, ${VARIABLE}, or ask")] = None
     ssh_key_file: Annotated[FilePath | None, Field(description="Private key; not used beside a password")] = None
     ssh_passphrase: Annotated[Secret | None, Field(description="Passphrase of the key, ${VARIABLE}, or ask")] = None
-    python_path: Annotated[Text | None, Field(description="Folder put first on the trials' PATH there")] = None
+    python_path: Annotated[Line | None, Field(description="Folder put first on the trials' PATH there")] = None
 
 
 class LocalConfig(_GpuUse):
@@ -152,7 +155,7 @@ _EnvironmentT = TypeVar("_EnvironmentT", bound="_TrialEnvironment")
 class _TrialEnvironment(_Model):
     """A block with variables for trials, some of which are nobody else's business."""
 
-    trial_environment: Annotated[dict[str, str], Field(description="More environment variables of a trial")] = {}
+    trial_environment: Annotated[Variables, Field(description="More environment variables of a trial")] = {}
 
     _hidden: frozenset[str] = PrivateAttr(frozenset())
 

@@ -16,6 +16,8 @@ from ray_remote_nni.config.names import listed
 _TIME_UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _SIZE_UNITS = {"tb": 1024**4, "gb": 1024**3, "mb": 1024**2, "kb": 1024, "b": 1}
 _QUANTITY = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?|[0-9]+\.)\s*([a-z]*)")
+#: OpenSSH refuses host names and login names that have one of these.
+_SHELLS_OWN = re.compile(r"""['`";&<>|(){}]""")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
@@ -125,11 +127,41 @@ def _flag(value: Any) -> bool:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise Refused("a text that is not empty")
+    if "\0" in value:
+        # No command, path or variable can hold one.
+        raise Refused("a text without NUL characters")
+    return value
+
+
+def _line(value: Any) -> str:
+    text = _text(value)
+    if len(text.splitlines()) > 1 or text.endswith(("\n", "\r")):
+        raise Refused("a text without line breaks")
+    return text
+
+
+def _user(value: Any) -> str:
+    """Return a login name. Like OpenSSH (`valid_ruser`), it takes none that a shell of a ProxyCommand could obey."""
+    user = _line(value)
+    if _SHELLS_OWN.search(user) or user.startswith("-") or re.search(r"\s-", user) or user.endswith("\\"):
+        raise Refused("a login name, without quotes and other signs of a shell, not beginning with -")
+    return user
+
+
+def _variables(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise Refused("names of variables, each with its value")
+    for name, content in value.items():
+        if not name or "=" in str(name) or "\0" in f"{name}{content}":
+            raise Refused("names of variables without = in them, and values without NUL characters")
     return value
 
 
 def _host(value: Any) -> str:
     host = _text(value).strip()
+    # As OpenSSH does (`valid_hostname`): ~/.ssh/config may hand it to a shell.
+    if _SHELLS_OWN.search(host) or set(host) & set("$\\") or host.startswith("-") or not host.isprintable():
+        raise Refused("a host name or address, without quotes and other signs of a shell, not beginning with -")
     if "@" in host:
         raise Refused("a host name or address", "Put what stands before the @ into the machine's field 'user'")
     if re.search(r"[\s/,]", host) or "://" in host:
@@ -194,6 +226,9 @@ SizeBytes = Annotated[int, BeforeValidator(parse_size_bytes), WithJsonSchema(_TI
 GpuIndices = Annotated[tuple[int, ...], BeforeValidator(parse_gpu_indices), WithJsonSchema(_GPU_SCHEMA)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, BeforeValidator(_text)]
+Line = Annotated[str, BeforeValidator(_line)]
+User = Annotated[str, BeforeValidator(_user)]
+Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
 Host = Annotated[str, BeforeValidator(_host)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret), WithJsonSchema({"type": "string"})]
 FilePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]

@@ -172,11 +172,16 @@ async def start_driver(entry: ExperimentEntry, head: Head) -> ExperimentEntry:
     entry = dataclasses.replace(entry, job=job, cluster=head.state.name)
     # Remembered before it runs: whatever happens to us now, it can be found.
     entry.save()
-    command = [head.machine.python, "-m", "ray_remote_nni.experiment.driver", entry.experiment_id]
     dashboard = await head.dashboard()
-    # Without a shell in between: what Ray watches is the driver itself.
-    await dashboard.submit_job(job, f"exec {shlex.join(command)}", {"experiment": entry.experiment_id})
+    command = driver_command(head.machine.python, entry.experiment_id)
+    await dashboard.submit_job(job, command, {"experiment": entry.experiment_id})
     return entry
+
+
+def driver_command(python: str, experiment_id: str) -> str:
+    """Return the command of a Ray job that is an experiment's driver."""
+    # Without a shell in between: what Ray watches is the driver itself.
+    return f"exec {shlex.join([python, '-m', 'ray_remote_nni.experiment.driver', experiment_id])}"
 
 
 def _write_config(directory: Path, config: Any) -> None:
