@@ -1,4 +1,4 @@
-"""How a node shows itself to Ray: its place in the cluster as a label, and each GPU that it offers as a resource."""
+"""How a node shows itself to Ray: its place in the cluster as a label; each GPU, and room for trials, as a resource."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ def gpu_resource(index: int, gpu: int) -> str:
     return f"gpu-{index}-{gpu}"
 
 
+def room_resource(index: int) -> str:
+    """Return the name of the Ray resource, of amount 1, that trials share on node `index` where they are limited."""
+    return f"trials-{index}"
+
+
 def node_resources(index: int, gpus: Sequence[int]) -> dict[str, float]:
     """Return the custom resources of a node that offers these GPUs."""
-    return {gpu_resource(index, gpu): 1 for gpu in gpus}
+    return {room_resource(index): 1, **{gpu_resource(index, gpu): 1 for gpu in gpus}}
 
 
 def gpus_of(resources: Mapping[str, float], index: int) -> tuple[int, ...]:

@@ -178,7 +178,7 @@ class MachineOptions(_TrialEnvironment):
     """What is special about one machine of the machineList; NNI has no such fields."""
 
     enabled: Annotated[Flag, Field(description="false: as if the machine were not listed")] = True
-    max_trials: Annotated[CountOrZero | None, Field(description="Trials of an experiment there at once")] = None
+    max_trials: Annotated[CountOrZero | None, Field(description="Trials there at once")] = None
 
 
 class RayConfig(_TrialEnvironment):

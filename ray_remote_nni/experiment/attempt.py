@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, TaskCancelledError
 
-from ray_remote_nni.cluster.resources import gpu_resource
+from ray_remote_nni.cluster.resources import gpu_resource, room_resource
 from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.model import Metric
@@ -64,7 +64,9 @@ class Attempt:
         if place.gpus:
             # The sum is for people who look at Ray's dashboard.
             options["num_gpus"] = place.gpu_share * len(place.gpus)
-            options["resources"] = {gpu_resource(place.node.index, gpu): place.gpu_share for gpu in place.gpus}
+        options["resources"] = {gpu_resource(place.node.index, gpu): place.gpu_share for gpu in place.gpus}
+        if place.room_share:
+            options["resources"][room_resource(place.node.index)] = place.room_share
         if spec.trial_memory_bytes is not None:
             options["memory"] = spec.trial_memory_bytes
         self._task = run_trial.options(**options).remote(pickle.dumps(self.trial), head_node)

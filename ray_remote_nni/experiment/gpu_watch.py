@@ -1,4 +1,4 @@
-"""Which GPUs are used by others: strangers' processes, by watching, and other experiments' trials, from Ray."""
+"""What others use: GPUs by strangers' processes, by watching, and what other experiments' trials share, from Ray."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from ray_remote_nni.cluster.resources import gpu_resource
-from ray_remote_nni.experiment.placement import GpuView, Node
+from ray_remote_nni.cluster.resources import gpu_resource, room_resource
+from ray_remote_nni.experiment.placement import ClusterView, Node
 from ray_remote_nni.trial.gpu_use import GpuUse
 from ray_remote_nni.trial.gpu_watch import watch_gpus
 from ray_remote_nni.trial.task import on_node
@@ -32,7 +32,7 @@ class GpuWatch:
         self._uses: dict[str, GpuUse] = {}
         self._watching: dict[str, asyncio.Task[None]] = {}
 
-    def view(self, nodes: Iterable[Node], watched: Iterable[Node]) -> GpuView:
+    def view(self, nodes: Iterable[Node], watched: Iterable[Node]) -> ClusterView:
         """Return what is known; strangers are known for the nodes of `watched` only."""
         for node in watched:
             if node.node_id not in self._watching:
@@ -42,7 +42,8 @@ class GpuWatch:
         reserved = {
             (node.index, gpu): 1 - left.get(gpu_resource(node.index, gpu), 0.0) for node in nodes for gpu in node.gpus
         }
-        return GpuView(strangers, reserved)
+        rooms = {node.index: 1 - left.get(room_resource(node.index), 0.0) for node in nodes}
+        return ClusterView(strangers, reserved, rooms)
 
     def close(self) -> None:
         """Watch no more."""

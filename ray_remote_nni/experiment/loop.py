@@ -223,6 +223,7 @@ class ExperimentLoop:
             timeout_s=spec.max_trial_duration_s,
             gpus=place.gpus,
             trials_per_gpu=place.machine.trials_per_gpu,
+            max_trials=place.machine.max_trials,
             environment={**spec.trial_environment, **place.machine.environment},
             base_environment=spec.base_environment,
         )

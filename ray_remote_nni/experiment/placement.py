@@ -47,15 +47,17 @@ class Need:
 
 
 @dataclass(frozen=True)
-class GpuView:
-    """What is known of GPUs beyond our own trials, by node id or by node index and GPU.
+class ClusterView:
+    """What is known beyond our own trials, by node id, by node index and GPU, and by node index.
 
     `strangers` are the GPUs with a process of somebody else's; a node that is missing has not told yet. `reserved` is
-    the part of a GPU that is reserved in Ray, our own trials included.
+    the part of a GPU that is reserved in Ray, our own trials included, and `rooms` that of a machine's room for trials
+    where these are limited (maxTrials).
     """
 
     strangers: Mapping[str, frozenset[int]] = field(default_factory=dict)
     reserved: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    rooms: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,15 @@ class Place:
         """Return the part of each GPU that is reserved for the trial."""
         return share_of(self.machine.trials_per_gpu)
 
+    @property
+    def room_share(self) -> float:
+        """Return the part of the machine's room for trials that is reserved for the trial; 0 without a limit."""
+        return share_of(self.machine.max_trials) if self.machine.max_trials else 0.0
 
-def share_of(trials_per_gpu: int) -> float:
-    """Return the part of a GPU that one of so many trials gets: so many of them fit, and no more."""
-    return _SHARES // trials_per_gpu / _SHARES
+
+def share_of(trials: int) -> float:
+    """Return the part of a GPU, or of a machine, that one of so many trials gets: so many of them fit, and no more."""
+    return _SHARES // trials / _SHARES
 
 
 class Placement:
@@ -92,8 +99,9 @@ class Placement:
         self._clock = clock
         self._failed: dict[str, float] = {}
         self._trials: Counter[str] = Counter()
-        self._gpu_trials: Counter[tuple[str, int]] = Counter()
-        self._gpu_changed: dict[tuple[str, int], float] = {}
+        # By node id and GPU; None in its stead is the whole machine.
+        self._sharing: Counter[tuple[str, int | None]] = Counter()
+        self._changed: dict[tuple[str, int | None], float] = {}
         self._last_turn: dict[str, int] = {}
         self._turn = 0
 
@@ -101,13 +109,18 @@ class Placement:
         """Return how trials may use a machine; one that joined the cluster later has no wishes."""
         return self._machines.get(node.index, MachineSpec(node.index))
 
+    @property
+    def needs_view(self) -> bool:
+        """Tell whether what others do matters: where trials get GPUs, or are limited in number."""
+        return bool(self._need.gpus) or any(machine.max_trials for machine in self._machines.values())
+
     def could_hold(self, node: Node) -> bool:
         """Tell whether a machine that does nothing else could run a trial."""
         need = self._need
         room = self.machine(node).max_trials != 0
         return room and len(node.gpus) >= need.gpus and node.cpus >= need.cpus and node.memory >= need.memory
 
-    def take(self, nodes: Sequence[Node], view: GpuView) -> Place | None:
+    def take(self, nodes: Sequence[Node], view: ClusterView) -> Place | None:
         """Choose a place among the live nodes and count a trial there; None where there is no room now."""
         free = {node: gpus for node in nodes if (gpus := self._room(node, view)) is not None}
         if not free:
@@ -135,14 +148,16 @@ class Placement:
         self._failed[place.node.node_id] = self._clock()
 
     def _count(self, place: Place, change: int) -> None:
-        for gpu in place.gpus:
-            self._gpu_trials[place.node.node_id, gpu] += change
-            self._gpu_changed[place.node.node_id, gpu] = self._clock()
+        for shared in (None, *place.gpus):
+            self._sharing[place.node.node_id, shared] += change
+            self._changed[place.node.node_id, shared] = self._clock()
 
-    def _room(self, node: Node, view: GpuView) -> tuple[int, ...] | None:
+    def _room(self, node: Node, view: ClusterView) -> tuple[int, ...] | None:
         """Return the GPUs that a trial would get on a node, None where there is no room for it."""
         need, limits, trials = self._need, self.machine(node), self._trials[node.node_id]
-        if limits.max_trials is not None and trials >= limits.max_trials:
+        if limits.max_trials is not None and not self._has_share(
+            (node.node_id, None), limits.max_trials, view.rooms.get(node.index, 0.0)
+        ):
             return None
         if need.cpus * (trials + 1) > node.cpus or need.memory * (trials + 1) > node.memory:
             return None
@@ -150,20 +165,24 @@ class Placement:
             return ()
         free = sorted(
             (gpu for gpu in node.gpus if self._has_room(node, gpu, limits, view)),
-            key=lambda gpu: (self._gpu_trials[node.node_id, gpu], gpu),
+            key=lambda gpu: (self._sharing[node.node_id, gpu], gpu),
         )
         return tuple(sorted(free[: need.gpus])) if len(free) >= need.gpus else None
 
-    def _has_room(self, node: Node, gpu: int, limits: MachineSpec, view: GpuView) -> bool:
+    def _has_room(self, node: Node, gpu: int, limits: MachineSpec, view: ClusterView) -> bool:
         if not limits.use_active_gpu:
             strangers = view.strangers.get(node.node_id)
             if strangers is None or gpu in strangers:
                 return False
-        ours = self._gpu_trials[node.node_id, gpu]
-        if ours >= limits.trials_per_gpu:
+        return self._has_share((node.node_id, gpu), limits.trials_per_gpu, view.reserved.get((node.index, gpu), 0.0))
+
+    def _has_share(self, shared: tuple[str, int | None], most: int, reserved: float) -> bool:
+        """Tell whether one more trial fits to those of ours and the others' that share something."""
+        ours = self._sharing[shared]
+        if ours >= most:
             return False
-        if self._clock() - self._gpu_changed.get((node.node_id, gpu), -math.inf) < SETTLE_S:
+        if self._clock() - self._changed.get(shared, -math.inf) < SETTLE_S:
             return True
-        share = share_of(limits.trials_per_gpu)
-        others = max(0.0, view.reserved.get((node.index, gpu), 0.0) - ours * share)
+        share = share_of(most)
+        others = max(0.0, reserved - ours * share)
         return others + (ours + 1) * share <= 1 + 1 / _SHARES

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ray_remote_nni.experiment.gpu_watch import GpuWatch
 from ray_remote_nni.experiment.nodes import LiveNodes
-from ray_remote_nni.experiment.placement import GpuView, Need, Node, Place, Placement
+from ray_remote_nni.experiment.placement import ClusterView, Need, Node, Place, Placement
 from ray_remote_nni.experiment.spec import ExperimentSpec
 
 #: How long trials may wait for GPUs before the user is told whose they are.
@@ -43,11 +43,10 @@ class TrialPlaces:
     def take(self) -> Place | None:
         """Return a place for a trial, which `release` gives back; None where there is none now."""
         nodes = self._nodes.list()
-        view = GpuView()
-        if self._need.gpus:
-            view = self._gpus.view(
-                nodes, [n for n in nodes if n.gpus and not self._placement.machine(n).use_active_gpu]
-            )
+        view = ClusterView()
+        if self._placement.needs_view:
+            watched = [n for n in nodes if n.gpus and not self._placement.machine(n).use_active_gpu]
+            view = self._gpus.view(nodes, watched if self._need.gpus else ())
         place = self._placement.take(nodes, view)
         if place is not None:
             self._taken += 1
@@ -70,7 +69,7 @@ class TrialPlaces:
         """Look at the machines no more."""
         self._gpus.close()
 
-    def _wait(self, nodes: list[Node], view: GpuView) -> None:
+    def _wait(self, nodes: list[Node], view: ClusterView) -> None:
         """Tell, once, whom we wait for, if that takes long."""
         now = time.monotonic()
         self._waits_since = self._waits_since or now

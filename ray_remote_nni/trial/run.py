@@ -78,8 +78,14 @@ def _start(process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace
         stdout=workspace.stdout,
         stderr=workspace.stderr,
         timeout_s=spec.timeout_s,
-        places={f"gpu {index}": spec.trials_per_gpu for index in spec.gpus},
+        places=_places(spec),
     )
+
+
+def _places(spec: TrialSpec) -> dict[str, int]:
+    """Return what the trial shares with others of this machine, and with how many in all."""
+    places = {f"gpu {index}": spec.trials_per_gpu for index in spec.gpus}
+    return places if spec.max_trials is None else {**places, "trials": spec.max_trials}
 
 
 def _follow(process: GuardedProcess, workspace: Workspace, started: Started, code: Path) -> Iterator[list[TrialEvent]]:

@@ -12,7 +12,8 @@ class TrialSpec:
     """One attempt to run a trial.
 
     `gpu_number` is NNI's trialGpuNumber: None leaves it to the trial what it uses, 0 is none; else `gpus` are the
-    indices of those it gets, each shared by `trials_per_gpu` at most. `environment` is the configuration's
+    indices of those it gets, each shared by `trials_per_gpu` at most. `max_trials` is the most that may run on the
+    machine at once, None for no limit. `environment` is the configuration's
     trialEnvironment; `base_environment` replaces the machine's own, None leaves that. `timeout_s` is None for no
     limit.
     """
@@ -28,6 +29,7 @@ class TrialSpec:
     timeout_s: float | None
     gpus: tuple[int, ...] = ()
     trials_per_gpu: int = 1
+    max_trials: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     base_environment: Mapping[str, str] | None = None
 

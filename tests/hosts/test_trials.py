@@ -143,6 +143,44 @@ def test_trials_share_the_gpus_that_they_may_use_and_leave_those_of_strangers_al
     assert most_at_once(spans[1] + spans[3]) == 3
 
 
+def test_two_experiments_at_once_share_gpus_and_machines_within_the_limits_of_both(
+    client: Client, machines: list[m.TestMachine], trial_pythons: list[Path]
+) -> None:
+    script = """
+        import os, time, nni
+        start = time.time()
+        nni.get_next_parameter()
+        time.sleep(0.05)
+        seen = os.environ["CUDA_VISIBLE_DEVICES"]
+        nni.report_final_result({"default": 1, "start": start, "end": time.time(), "seen": seen})
+    """
+    entries = [
+        machines[0].entry(pythonPath=str(trial_pythons[0])),
+        machines[2].entry(pythonPath=str(trial_pythons[0]), gpuIndices="1,3", maxTrialNumberPerGpu=2),
+    ]
+    limits: dict[str, Any] = {"trialGpuNumber": 1, "trialConcurrency": 4, "maxTrialNumber": 60}
+    ray = {"machines": {machines[2].address: {"maxTrials": 3}}}
+    known = client.home / ".ray-nni/experiments"
+    before = set(known.glob("*.json"))
+    for _ in range(2):
+        client.run("run", client.write_experiment(entries, script, **limits, ray=ray), "--detach")
+    experiments = [file.stem for file in set(known.glob("*.json")) - before]
+
+    spans: dict[str, list[tuple[float, float]]] = {"1": [], "3": []}
+    lives = []
+    for experiment in experiments:
+        assert client.json("attach", experiment)["trials"] == {"SUCCEEDED": 60}
+        metrics = [trial["metric"] for trial in client.json("trials", experiment)]
+        lives.append((min(metric["start"] for metric in metrics), max(metric["end"] for metric in metrics)))
+        for metric in metrics:
+            spans[metric["seen"]].append((metric["start"], metric["end"]))
+
+    assert most_at_once(lives) == 2
+    assert sum(map(len, spans.values())) == 120
+    assert [gpu for gpu in spans if not 1 <= most_at_once(spans[gpu]) <= 2] == []
+    assert 2 <= most_at_once(spans["1"] + spans["3"]) <= 3
+
+
 def most_at_once(spans: list[tuple[float, float]]) -> int:
     changes = sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans])
     return max(accumulate(change for _, change in changes))

@@ -249,7 +249,7 @@ def test_a_node_offers_all_gpus_of_its_machine() -> None:
     node = plan((M1, facts(gpus=(0, 1, 2)))).nodes[0]
     assert node.gpus == (0, 1, 2)
     assert option(node, "num-gpus") == "3"
-    assert json.loads(option(node, "resources")) == {"gpu-0-0": 1, "gpu-0-1": 1, "gpu-0-2": 1}
+    assert json.loads(option(node, "resources")) == {"trials-0": 1, "gpu-0-0": 1, "gpu-0-1": 1, "gpu-0-2": 1}
     assert gpus_of({"gpu-0-0": 1, "gpu-0-12": 1, "gpu-1-3": 1, "GPU": 2, "CPU": 4}, 0) == (0, 12)
     # Nobody said which GPUs to use, so nothing says so to a trial without trialGpuNumber.
     assert node.environment["RAY_NNI_GPU_INDICES"] is None

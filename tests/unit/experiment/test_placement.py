@@ -7,11 +7,20 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ray_remote_nni.experiment.placement import DISTRUST_S, SETTLE_S, GpuView, Need, Node, Place, Placement, share_of
+from ray_remote_nni.experiment.placement import (
+    DISTRUST_S,
+    SETTLE_S,
+    ClusterView,
+    Need,
+    Node,
+    Place,
+    Placement,
+    share_of,
+)
 from ray_remote_nni.experiment.spec import MachineSpec
 
 A, B, C = (Node(name, index) for index, name in enumerate("abc"))
-NOTHING = GpuView()
+NOTHING = ClusterView()
 
 
 class Clock:
@@ -21,7 +30,7 @@ class Clock:
         return self.now
 
 
-def taken(placement: Placement, *nodes: Node, view: GpuView = NOTHING) -> Place:
+def taken(placement: Placement, *nodes: Node, view: ClusterView = NOTHING) -> Place:
     place = placement.take(nodes, view)
     assert place is not None
     return place
@@ -105,6 +114,16 @@ def test_a_machine_gets_no_more_trials_than_it_may_have() -> None:
     assert not placement.could_hold(B)
 
 
+def test_a_limit_of_a_machine_counts_the_trials_of_other_experiments() -> None:
+    clock = Clock()
+    placement = Placement(Need(), [MachineSpec(0, max_trials=3)], clock)
+    others = ClusterView(rooms={0: 2 * share_of(3)})
+    taken(placement, A, view=others)
+    clock.now += SETTLE_S + 1
+    assert placement.take([A], ClusterView(rooms={0: 3 * share_of(3)})) is None
+    assert taken(placement, A, view=ClusterView(rooms={0: 2 * share_of(3)})).room_share == share_of(3)
+
+
 def test_trials_that_reserve_cpus_or_memory_go_where_these_are() -> None:
     small, large = Node("s", 0, cpus=2, memory=100), Node("l", 1, cpus=8, memory=1000)
     placement = Placement(Need(cpus=4, memory=200))
@@ -117,8 +136,8 @@ def gpu_node(*gpus: int, index: int = 0) -> Node:
     return Node("abc"[index], index, gpus)
 
 
-def nobody(*nodes: Node) -> GpuView:
-    return GpuView({node.node_id: frozenset() for node in nodes})
+def nobody(*nodes: Node) -> ClusterView:
+    return ClusterView({node.node_id: frozenset() for node in nodes})
 
 
 def test_trials_get_gpus_of_their_own_the_freest_first() -> None:
@@ -139,14 +158,14 @@ def test_two_gpus_can_be_shared_by_two_trials_each() -> None:
 
 def test_a_gpu_with_a_strangers_process_is_left_alone_until_it_is_free() -> None:
     node, placement = gpu_node(0, 1), Placement(Need(gpus=1))
-    assert placement.take([node], GpuView({"a": frozenset({0, 1})})) is None
-    assert taken(placement, node, view=GpuView({"a": frozenset({0})})).gpus == (1,)
+    assert placement.take([node], ClusterView({"a": frozenset({0, 1})})) is None
+    assert taken(placement, node, view=ClusterView({"a": frozenset({0})})).gpus == (1,)
     assert taken(placement, node, view=nobody(node)).gpus == (0,)
 
 
 def test_with_use_active_gpu_strangers_do_not_matter() -> None:
     node, placement = gpu_node(0), Placement(Need(gpus=1), [MachineSpec(0, use_active_gpu=True)])
-    assert taken(placement, node, view=GpuView({"a": frozenset({0})})).gpus == (0,)
+    assert taken(placement, node, view=ClusterView({"a": frozenset({0})})).gpus == (0,)
 
 
 def test_a_machine_that_has_not_told_of_its_gpus_yet_must_wait() -> None:
@@ -164,7 +183,7 @@ def test_machines_are_asked_for_the_gpus_that_a_trial_wants_at_once() -> None:
 
 def test_a_gpu_that_another_experiment_has_reserved_is_not_waited_for_while_another_is_free() -> None:
     node, placement = gpu_node(0, 1), Placement(Need(gpus=1), clock=Clock())
-    view = GpuView({"a": frozenset()}, {(0, 0): 0.5})
+    view = ClusterView({"a": frozenset()}, {(0, 0): 0.5})
     assert taken(placement, node, view=view).gpus == (1,)
     assert placement.take([node], view) is None
 
@@ -172,7 +191,7 @@ def test_a_gpu_that_another_experiment_has_reserved_is_not_waited_for_while_anot
 def test_what_ray_tells_late_of_our_own_trials_keeps_nobody_waiting() -> None:
     clock, node = Clock(), gpu_node(0)
     placement = Placement(Need(gpus=1), clock=clock)
-    late = GpuView({"a": frozenset()}, {(0, 0): 1.0})
+    late = ClusterView({"a": frozenset()}, {(0, 0): 1.0})
     placement.release(taken(placement, node, view=nobody(node)))
     place = taken(placement, node, view=late)
     clock.now += SETTLE_S + 1
@@ -205,7 +224,7 @@ def test_no_gpu_carries_more_trials_than_it_may_whatever_happens(data: st.DataOb
             continue
         strangers = {node.node_id: data.draw(st.frozensets(st.sampled_from([*node.gpus, 9]))) for node in nodes}
         load = Counter((place.node, gpu) for place in running for gpu in place.gpus)
-        place = placement.take(nodes, GpuView(strangers))
+        place = placement.take(nodes, ClusterView(strangers))
         free = {
             node: [
                 gpu
