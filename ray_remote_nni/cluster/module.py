@@ -11,6 +11,9 @@ from ray_remote_nni.cluster.remote.start_node import NODE_MARK
 from ray_remote_nni.cluster.transport import Stream, Transport, quote
 from ray_remote_nni.errors import MachineError
 
+#: A program with = in its path would be one more variable to env, so sh starts it.
+_START = 'exec "$0" "$@"'
+
 
 @asynccontextmanager
 async def run_module(
@@ -29,7 +32,7 @@ async def run_module(
     # The line break ends whatever a login shell printed before. Our folder takes the place of the one that Python is
     # started in, which may hold a random.py of the user's.
     code = f"import sys; print(flush=True); sys.path[0] = sys.argv.pop(1); from {module} import main; sys.exit(main())"
-    marking = f"env {quote(f'{NODE_MARK}={mark}')} " if mark else ""
+    marking = f"env {quote(f'{NODE_MARK}={mark}')} sh -c {quote(_START)} " if mark else ""
     words = " ".join(quote(word) for word in (python, "-S", "-E", "-c", code, library, *arguments))
     async with transport.run(f"exec {marking}{words}") as stream:
         yield stream

@@ -123,6 +123,7 @@ def test_a_python_in_a_folder_of_any_name_is_found(empty: Path, tmp_path: Path, 
 @fuzz(40)
 @given(st.sampled_from(SHELLS), LINE_NAMES, st.lists(LINES, max_size=3), LINES, st.none() | LINES)
 @example("sh", "x", [], "x", "-n")
+@example("sh", "=", [], "x", "y")
 def test_modules_get_their_arguments_as_they_are_whatever_python_and_library_are_called(
     empty: Path, tmp_path: Path, shell: str, name: str, arguments: list[str], library: str, mark: str | None
 ) -> None:
