@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+_TRIES, _PAUSE_S = 20, 0.05
 
 
 def client_root() -> Path:
@@ -49,7 +53,18 @@ def private_file(path: Path) -> Iterator[TextIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        _replace(part, path)
     except BaseException:
         os.unlink(part)
         raise
+
+
+def _replace(part: str, path: Path) -> None:
+    # On Windows nobody can replace a file that somebody else is just reading.
+    for _ in range(_TRIES if sys.platform == "win32" else 0):
+        try:
+            os.replace(part, path)
+            return
+        except PermissionError:
+            time.sleep(_PAUSE_S)
+    os.replace(part, path)

@@ -89,7 +89,9 @@ async def pack_dependencies(plan: DependencyPlan, head_host: str, head: MachineF
         unpacked.mkdir()
         if plan.downloaded:
             await _download(plan.downloaded, Path(scratch), unpacked, head_host, head)
-        files = [(str(file.relative_to(unpacked)), file) for file in sorted(unpacked.rglob("*")) if file.is_file()]
+        files = [
+            (file.relative_to(unpacked).as_posix(), file) for file in sorted(unpacked.rglob("*")) if file.is_file()
+        ]
         files += [entry for name in plan.copied for entry in files_of(name)]
         _, archive = await asyncio.to_thread(pack, "head", files)
         return archive

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ray_remote_nni.cluster.transport import Transport, run_shell
+from ray_remote_nni.cluster.transport import NoShell, Transport, run_shell
+from ray_remote_nni.cluster.windows import refuse_windows
 from ray_remote_nni.errors import MachineError
 
 _SOURCE = Path(__file__).parent / "remote/facts.py"
@@ -92,11 +93,14 @@ async def read_facts(
     """Ask a machine.
 
     Its Python is the one in the folder `python_path`, or else `python`, or else the first on its PATH.
-    Raises MachineError where there is none.
+    Raises MachineError where there is none, WindowsMachine where there is no shell because it runs Windows.
     """
     asking = run_shell(transport, facts_script(question, python_path, python))
     try:
         answer = (await asyncio.wait_for(asking, _TIMEOUT_S)).strip()
+    except NoShell:
+        await refuse_windows(transport)
+        raise
     except asyncio.TimeoutError as error:
         raise MachineError(
             transport.host,

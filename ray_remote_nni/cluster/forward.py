@@ -37,7 +37,9 @@ def start_forward(cluster: str, login: Login, dashboard_port: int, preferred_por
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # Its end is not that of the terminal that we were started from; Windows says so in its own way.
         start_new_session=True,
+        creationflags=getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         cwd="/",
     )
     assert process.stdin is not None
@@ -51,7 +53,9 @@ def start_forward(cluster: str, login: Login, dashboard_port: int, preferred_por
 def _free_port(preferred_port: int) -> int:
     for port in (preferred_port, 0):
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sys.platform != "win32":
+                # There it would mean that the port may be somebody else's already.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return int(probe.getsockname()[1])

@@ -24,9 +24,9 @@ def our_library() -> tuple[str, bytes]:
     """Return the folder's name and the compressed archive of the rooms of this package that machines need."""
     package = Path(ray_remote_nni.__file__).parent
     files = sorted(
-        file for file in package.rglob("*.py") if not str(file.relative_to(package)).startswith(_CLIENT_ONLY)
+        file for file in package.rglob("*.py") if not file.relative_to(package).as_posix().startswith(_CLIENT_ONLY)
     )
-    return pack("ray-nni", ((f"ray_remote_nni/{file.relative_to(package)}", file) for file in files))
+    return pack("ray-nni", ((f"ray_remote_nni/{file.relative_to(package).as_posix()}", file) for file in files))
 
 
 def pack(prefix: str, files: Iterable[tuple[str, Path]]) -> tuple[str, bytes]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.state import MachineState, load_state
@@ -60,7 +60,7 @@ def lost_nodes(listing: str, owner: str, machine: RequestedMachine) -> list[Mach
     for line in listing.splitlines():
         try:
             mark = json.loads(line)
-            directory = Path(mark["directory"])
+            directory = PurePosixPath(mark["directory"])
         except (ValueError, KeyError, TypeError):
             continue
         if mark.get("owner") != owner or load_state(directory.parent.name) is not None:

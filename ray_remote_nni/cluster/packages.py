@@ -41,7 +41,7 @@ class Packages:
         with TemporaryDirectory(prefix="ray-nni-") as scratch:
             site = Path(scratch) / "site"
             await self._download(site)
-            files = [(str(file.relative_to(site)), file) for file in sorted(site.rglob("*")) if file.is_file()]
+            files = [(file.relative_to(site).as_posix(), file) for file in sorted(site.rglob("*")) if file.is_file()]
             return await asyncio.to_thread(pack, "site", files)
 
     def _copied(self) -> list[str] | None:

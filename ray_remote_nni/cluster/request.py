@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from ray_remote_nni.cluster.ssh import connect
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.config import ExperimentConfig, LocalConfig, MachineConfig
+from ray_remote_nni.errors import UsageError
 
 LOCAL_HOST = "localhost"
 #: In place of a password or passphrase: ask for it at the terminal.
@@ -83,6 +85,11 @@ def request_cluster(
     service = experiment.training_service
     shared = (experiment.ray.bootstrap, experiment.ray.tls, experiment.ray.ports.fixed)
     if isinstance(service, LocalConfig):
+        if not sys.platform.startswith("linux"):
+            raise UsageError(
+                "platform: local runs trials on this machine, which must run Linux for that. List machines that do: "
+                "platform: remote."
+            )
         settings = MachineSettings(LOCAL_HOST, python_path=None, gpu_indices=service.gpu_indices)
         return ClusterRequest(config, "local", (RequestedMachine(settings, None),), None, *shared)
     accept = accept_new_host_keys or experiment.ray.host_key_policy == "accept-new"

@@ -52,6 +52,10 @@ class Transport(Protocol):
         """End the connection."""
 
 
+class NoShell(MachineError):
+    """The machine lets us in, and its login shell does not know how to run sh."""
+
+
 def quote(argument: str) -> str:
     """Quote an argument so that sh, bash, zsh, fish and csh all read it as one word; csh has none with a line break."""
     if "\n" in argument:
@@ -76,7 +80,7 @@ async def run_shell(transport: Transport, script: str) -> str:
     found, separator, result = output.decode(errors="replace").partition(f"{mark}\n")
     if not separator:
         said = (errors.decode(errors="replace").strip() or found.strip()).splitlines()
-        raise MachineError(
+        raise NoShell(
             transport.host,
             f"its shell did not run a command (exit code {code}{': ' + said[-1] if said else ''}).",
             "Log in with ssh and see what it says.",

@@ -9,6 +9,7 @@ from machine_values import cluster_state, machine_state
 
 from ray_remote_nni.cluster.request import ClusterRequest, request_cluster
 from ray_remote_nni.config import load_config
+from ray_remote_nni.errors import UsageError
 
 HEAD = """\
 searchSpace: {x: {_type: uniform, _value: [0, 1]}}
@@ -152,3 +153,12 @@ def test_a_machine_that_is_not_enabled_is_not_asked_for(tmp_path: Path) -> None:
     service = remote("{host: gpu1, user: alice}", "{host: gpu2, user: alice}")
     made = request(tmp_path, service + "\nray: {machines: {gpu1: {enabled: false}}}\n")
     assert [machine.settings.host for machine in made.machines] == ["gpu2"]
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_trials_on_the_clients_own_machine_need_linux(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    monkeypatch.setattr("sys.platform", system)
+    with pytest.raises(UsageError, match="must run Linux"):
+        request(tmp_path, "trainingService: {platform: local}\n")
