@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -123,3 +123,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def _must_not_skip(reporter: pytest.TerminalReporter) -> bool:
     return bool(os.environ.get("CI") and reporter.stats.get("skipped"))
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """The umask is the next test's again, whatever a module that is made for a machine does to it."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

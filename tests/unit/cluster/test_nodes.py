@@ -180,7 +180,8 @@ def test_what_somebody_put_in_the_place_of_a_folder_outside_the_home_is_not_used
     node: NodePlan, tmp_path: Path, kind: str
 ) -> None:
     outside, victim = tmp_path / "outside", tmp_path / "victim"
-    victim.mkdir(mode=0o755)
+    victim.mkdir()
+    victim.chmod(0o755)
     if kind == "link":
         outside.symlink_to(victim)
     else:
