@@ -149,8 +149,12 @@ def _unpack(spool: IO[bytes], target: Path, trial_ids: Collection[str]) -> None:
                 if content is not None:
                     file = Path(part, member.name)
                     private_folder(file.parent)
-                    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writing:
+                    with open(file, "xb", opener=_private) as writing:
                         shutil.copyfileobj(content, writing, 2**20)
         for folder in Path(part).iterdir():
             with contextlib.suppress(OSError):
                 folder.rename(target / folder.name)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
