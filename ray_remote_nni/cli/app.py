@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ray_remote_nni import __version__
-from ray_remote_nni.cli import change, cluster, configuration, experiment, query
+from ray_remote_nni.cli import change, cluster, configuration, delete, experiment, query
 from ray_remote_nni.cli.output import ERR, INTERRUPTED, say, say_problem
 from ray_remote_nni.config import ConfigInvalid
 from ray_remote_nni.errors import RayNniError
@@ -25,8 +25,9 @@ app = typer.Typer(
 configuration.register(app)
 cluster.register(app)
 experiment.register(app)
-query.register(app)
-change.register(app)
+trials = query.register(app)
+change.register(app, trials)
+delete.register(app)
 
 _DEBUG = False
 

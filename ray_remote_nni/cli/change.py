@@ -1,8 +1,10 @@
-"""The command that changes an experiment while it runs: update."""
+"""The commands that change an experiment while it runs: update, import, trials add."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,16 +15,20 @@ from ray_remote_nni.cli.output import ask_secret, say
 from ray_remote_nni.config.changes import read_duration, read_search_space
 from ray_remote_nni.errors import ClusterError, UsageError
 from ray_remote_nni.experiment.access import access_cluster
+from ray_remote_nni.experiment.earlier_results import count_outside, read_results, results_of
 from ray_remote_nni.experiment.mirror import catch_up
-from ray_remote_nni.experiment.registry import find_experiment
-from ray_remote_nni.experiment.status import cluster_of
+from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
+from ray_remote_nni.experiment.status import cluster_of, refresh
 from ray_remote_nni.experiment.stop import send_request
+from ray_remote_nni.records.model import EarlierResult, ExperimentRecord, RequestKind
 from ray_remote_nni.records.reader import RecordReader
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands."""
+def register(app: typer.Typer, trials: typer.Typer) -> None:
+    """Add these commands; `trials` is the group of those about trials."""
     app.command()(update)
+    app.command("import")(import_results)
+    trials.command("add")(add_trials)
 
 
 def update(
@@ -44,18 +50,112 @@ def update(
     if not changes and search_space is None:
         raise UsageError("Say what to change: --concurrency, --max-trials, --duration or --search-space.")
     entry = find_experiment(experiment)
+
+    def payload(record: ExperimentRecord) -> list[Any]:
+        if search_space is not None:
+            changes["searchSpace"] = read_search_space(search_space, checked=not _own_tuner(record))
+        return [changes]
+
+    _request(entry, "update", payload)
+    say(f"Experiment {entry.experiment_id} is being changed: {', '.join(changes)}.")
+
+
+def import_results(
+    experiment: ExperimentArgument = None,
+    file: Annotated[
+        Path | None, typer.Option("-f", "--filename", help='JSON: [{"parameter": {…}, "value": 0.9}, …].')
+    ] = None,
+    source: Annotated[str | None, typer.Option("--from", help="Another experiment, by id or name.")] = None,
+) -> None:
+    """Have a running experiment's tuner learn from earlier results: a file of NNI's or ours, or another experiment."""
+    if (file is None) == (source is None):
+        raise UsageError("Say where the results are: -f FILE or --from EXPERIMENT.")
+    entry = find_experiment(experiment)
+    results = _read(file) if file is not None else _results_of(find_experiment(source))
+    if not results:
+        raise UsageError(f"There are no results in {file or source}.")
+    _request(entry, "import", lambda record: [results])
+    _say_outside(entry, [result["parameter"] for result in results])
+    say(f"The tuner of experiment {entry.experiment_id} is given {len(results)} results.")
+
+
+def add_trials(
+    experiment: ExperimentArgument = None,
+    params: Annotated[
+        list[str] | None, typer.Option("--params", help="""A trial's parameters: '{"lr": 0.1}'; may be repeated.""")
+    ] = None,
+) -> None:
+    """Run trials with parameters of your own next. They count as trials, and the tuner learns of them."""
+    if not params:
+        raise UsageError("""Give the trial's parameters: --params '{"lr": 0.1}'.""")
+    chosen = [_parameters(text) for text in params]
+    entry = find_experiment(experiment)
+    _request(entry, "trial", lambda record: chosen)
+    _say_outside(entry, chosen)
+    say(f"Next in experiment {entry.experiment_id}: {', '.join(map(json.dumps, chosen))}.")
+
+
+def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[ExperimentRecord], list[Any]]) -> None:
+    """Ask the driver of a running experiment for something, once for each payload."""
     access = access_cluster(cluster_of(entry), ask_secret)
 
-    async def updating() -> None:
+    async def asking() -> None:
         async with access.head() as head:
             pulse = await catch_up(entry, head)
             if pulse is None or pulse.status != "RUNNING" or not pulse.driver_alive:
-                raise ClusterError(f"Experiment {entry.experiment_id} does not run. Only a running one can be changed.")
-            if search_space is not None:
-                with RecordReader(entry.mirror) as records:
-                    own_tuner = records.experiment().config.get("tuner", {}).get("className") is not None
-                changes["searchSpace"] = read_search_space(search_space, checked=not own_tuner)
-            await send_request(entry, head, "update", payload=changes)
+                raise ClusterError(
+                    f"Experiment {entry.experiment_id} does not run. Only a running one can be changed; "
+                    f"to go on with it: ray-nni resume {entry.experiment_id}"
+                )
+            with RecordReader(entry.mirror) as records:
+                record = records.experiment()
+            for payload in payloads(record):
+                await send_request(entry, head, kind, payload=payload)
 
-    asyncio.run(updating())
-    say(f"Experiment {entry.experiment_id} is being changed: {', '.join(changes)}.")
+    asyncio.run(asking())
+
+
+def _own_tuner(record: ExperimentRecord) -> bool:
+    return (record.config.get("tuner") or {}).get("className") is not None
+
+
+def _say_outside(entry: ExperimentEntry, configurations: list[dict[str, Any]]) -> None:
+    with RecordReader(entry.mirror) as records:
+        record = records.experiment()
+    if _own_tuner(record):
+        # Its search space is its own to read.
+        return
+    outside = count_outside(record.search_space, configurations)
+    if outside:
+        say(
+            f"{outside} of {len(configurations)} lie outside the search space: the tuner learns nothing there.",
+            "yellow",
+        )
+
+
+def _read(file: Path) -> list[EarlierResult]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}.") from error
+    return read_results(text, str(file))
+
+
+def _results_of(entry: ExperimentEntry) -> list[EarlierResult]:
+    trouble = asyncio.run(refresh(entry, ask_secret))
+    if trouble is not None:
+        say(f"{trouble} These are its results as they were last seen.", "yellow")
+    if not entry.mirror.exists():
+        return []
+    with RecordReader(entry.mirror) as records:
+        return results_of(records.trials())
+
+
+def _parameters(text: str) -> dict[str, Any]:
+    try:
+        parameters = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--params {text} is not JSON: {error}.") from error
+    if not isinstance(parameters, dict):
+        raise UsageError(f'--params {text}: a trial\'s parameters are an object, such as {{"lr": 0.1}}.')
+    return parameters

@@ -22,7 +22,7 @@ from ray_remote_nni.experiment.status import status_json
 from ray_remote_nni.views.tables import print_status
 
 ConfigArgument = Annotated[
-    Path | None, typer.Argument(metavar="[CONFIG]", help="NNI configuration; left out: that of the cluster that is up.")
+    Path | None, typer.Argument(metavar="CONFIG", help="NNI configuration; left out: that of the cluster that is up.")
 ]
 AcceptOption = Annotated[
     bool, typer.Option("--accept-new-host-keys", help="Record host keys of machines that are not known yet.")

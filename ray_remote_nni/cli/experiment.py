@@ -43,7 +43,7 @@ from ray_remote_nni.views.live import LiveView
 from ray_remote_nni.views.summary import final_summary, next_steps
 
 ExperimentArgument = Annotated[
-    str | None, typer.Argument(metavar="[EXPERIMENT]", help="Its id or name; left out: the latest one.")
+    str | None, typer.Argument(metavar="EXPERIMENT", help="Its id or name; left out: the latest one.")
 ]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Return at once; the experiment goes on.")]
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ray_remote_nni.cli.cluster import JsonOption
 from ray_remote_nni.cli.experiment import ExperimentArgument
@@ -32,12 +33,25 @@ class Format(str, Enum):
     csv = "csv"
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands."""
+class _ListUnlessTold(TyperGroup):
+    """A group of commands in which `list` may be left out: `trials` and `trials ID` list."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the command there, unless help on the group is wanted."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+def register(app: typer.Typer) -> typer.Typer:
+    """Add these commands; return the group of those about trials."""
     app.command()(show)
-    app.command()(trials)
+    group = typer.Typer(cls=_ListUnlessTold)
+    group.command("list")(trials)
+    app.add_typer(group, name="trials", help="List the trials of an experiment (trials [EXPERIMENT]), or add some.")
     app.command()(logs)
     app.command()(export)
+    return group
 
 
 def show(experiment: ExperimentArgument = None, as_json: JsonOption = False) -> None:

@@ -37,6 +37,7 @@ class Agenda:
         self._waiting = deque(Waiting(t.trial_id, t.sequence, t.attempt, t.parameters) for t in trials if not t.ended)
         self._ids = {trial.trial_id.lower() for trial in trials}
         self._sequence = len(trials)
+        self._by_hand: set[str] = set()
         self._exhausted = False
         self._ends = 0
         self._closed = False
@@ -49,6 +50,19 @@ class Agenda:
     def add(self, trial: Waiting) -> None:
         """Have a trial run after those that wait already; the records say so."""
         self._waiting.append(trial)
+
+    def set_by_hand(self, parameters: Mapping[str, Any]) -> str:
+        """Have a trial with these parameters run next, and return its id. The tuner learns of it and of its end."""
+        trial = Waiting(self._new_id(), self._sequence, 1, parameters)
+        known = self._suggestions.ends_known
+        self._store.add_trial(trial.trial_id, trial.sequence, parameters, ends_before=known)
+        self._sequence += 1
+        self._suggestions.adopt(trial.trial_id, parameters)
+        # Behind those that were set by hand before.
+        place = sum(other.trial_id in self._by_hand for other in self._waiting)
+        self._waiting.insert(place, trial)
+        self._by_hand.add(trial.trial_id)
+        return trial.trial_id
 
     def remove(self, trial_id: str) -> Waiting | None:
         """Take out a trial that waits; None where it does not."""

@@ -83,8 +83,9 @@ def _open_records(spec: ExperimentSpec, file: Path) -> RecordStore:
         )
     store = RecordStore.open(file)
     for request in store.pending_requests():
-        # Meant for the driver that is gone.
-        store.finish_request(request.id)
+        if request.kind == "stop":
+            # It has stopped, and whoever resumes it wants it to go on. All else is still to be done.
+            store.finish_request(request.id)
     with RecordReader(file) as records:
         for trial in records.trials():
             if trial.status == "RUNNING":

@@ -23,7 +23,7 @@ from ray_remote_nni.experiment.spec import ExperimentSpec, write_spec
 from ray_remote_nni.experiment.suggestions import Suggests
 from ray_remote_nni.experiment.time_limit import TimeLimit
 from ray_remote_nni.experiment.warm_up import warm_up_workers
-from ray_remote_nni.records.model import ExperimentStatus, TrialStatus
+from ray_remote_nni.records.model import ExperimentStatus, RequestRecord, TrialStatus
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.inbox import Inbox, inbox_name
@@ -142,14 +142,26 @@ class ExperimentLoop:
         while True:
             for request in self._store.pending_requests():
                 _LOG.info("request: %s %s", request.kind, request.trial_id or "")
-                if request.kind == "stop":
-                    self.stop()
-                elif request.kind == "update":
-                    self._change(request.payload)
-                elif request.trial_id is not None:
-                    self._kill(request.trial_id)
-                self._store.finish_request(request.id)
+                # In one commit: a trial that is set by hand must not be set again by the next driver.
+                with self._store.together():
+                    self._do(request)
+                    self._store.finish_request(request.id)
             await asyncio.sleep(_POLL_S)
+
+    def _do(self, request: RequestRecord) -> None:
+        match request.kind:
+            case "stop":
+                self.stop()
+            case "kill":
+                assert request.trial_id is not None
+                self._kill(request.trial_id)
+            case "update":
+                self._change(request.payload)
+            case "trial":
+                self._agenda.set_by_hand(request.payload)
+            case "import":
+                self._suggestions.learn(request.payload)
+                self._store.add_notice("info", f"the tuner has learnt {len(request.payload)} results of elsewhere")
 
     def _change(self, changes: Mapping[str, Any]) -> None:
         """Go on with another limit or search space, and have whoever resumes the experiment do so too."""

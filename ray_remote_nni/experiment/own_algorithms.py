@@ -15,6 +15,7 @@ from typing import Any
 
 from ray_remote_nni.custom.process import AlgorithmFailed, AlgorithmProcess, Kind
 from ray_remote_nni.experiment.spec import ExperimentSpec
+from ray_remote_nni.records.model import EarlierResult
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.trial.code import code_folder
 from ray_remote_nni.trial.environment import STANDIN
@@ -136,7 +137,8 @@ class OwnTuner:
         trials = records.trials()
         self._process = OwnAlgorithm(spec, "tuner", own, resumed=bool(trials))
         self._earlier = {trial.trial_id: trial.parameters for trial in trials}
-        self._learnt = [
+        self._learnt = records.learnt()
+        self._learnt += [
             {"parameter": trial.parameters, "value": trial.metric}
             for trial in records.finished_for_replay()
             if trial.status == "SUCCEEDED" and trial.metric is not None
@@ -168,6 +170,16 @@ class OwnTuner:
         """Take a trial's end."""
         finals = tuple(metric.value for metric in metrics if metric.kind == "FINAL")[:1]
         self._ends.append(_End(trial_id, finals, succeeded))
+        self._arrived.set()
+
+    def adopt(self, trial_id: str, parameters: Mapping[str, Any]) -> None:
+        """Take note of a trial that was set by hand: it takes a number, and its result is imported, as in NNI."""
+        self._earlier[trial_id] = dict(parameters)
+        self._next += 1
+
+    def learn(self, results: Sequence[EarlierResult]) -> None:
+        """Have results of elsewhere imported."""
+        self._learnt += results
         self._arrived.set()
 
     def renew(self, spec: ExperimentSpec) -> None:

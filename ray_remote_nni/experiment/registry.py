@@ -44,6 +44,10 @@ class ExperimentEntry:
         with private_file(_file(self.experiment_id)) as file:
             json.dump(dataclasses.asdict(self), file, indent=1)
 
+    def forget(self) -> None:
+        """Remove the entry; what it points to is left alone."""
+        _file(self.experiment_id).unlink(missing_ok=True)
+
 
 def all_experiments() -> list[ExperimentEntry]:
     """Return the experiments of this client, the latest first."""

@@ -11,19 +11,20 @@ from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import Pulse, catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.records.model import RequestKind
 
 _REQUESTS = "ray_remote_nni.records.requests"
 _PATIENCE_S = 20.0
 
 
 async def send_request(
-    entry: ExperimentEntry, head: Head, kind: str, trial_id: str | None = None, payload: Any = None
+    entry: ExperimentEntry, head: Head, kind: RequestKind, trial_id: str | None = None, payload: Any = None
 ) -> None:
     """Put a request into the records on the head, where the driver finds it. Raises ClusterError."""
     arguments = [head.experiment_directory(entry.experiment_id), kind, *([trial_id] if trial_id else [])]
-    if payload is not None:
-        arguments.append(json.dumps(payload))
     async with head.run(_REQUESTS, *arguments) as stream:
+        if payload is not None:
+            await stream.write(json.dumps(payload).encode())
         stream.write_eof()
         while await stream.read(2**16):
             pass

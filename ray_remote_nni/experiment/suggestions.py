@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import ray
 from ray.exceptions import RayActorError
 
 from ray_remote_nni.experiment.spec import ExperimentSpec
+from ray_remote_nni.records.model import EarlierResult, TrialRecord
 from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.trial.metrics import default_value
 from ray_remote_nni.trial.spec import Reported
 from ray_remote_nni.trial.task import on_node
 from ray_remote_nni.tuner.actor import Nothing, TunerActor
+from ray_remote_nni.tuner.replay import Result
 
 _LOG = logging.getLogger(__name__)
 _MOST_LOSSES = 5
@@ -35,6 +38,14 @@ class Suggests(Protocol):
         self, trial_id: str, value: float | None, metrics: Sequence[Reported] = (), *, succeeded: bool = False
     ) -> None:
         """Take a trial's end, with its value and all that it reported."""
+        ...
+
+    def adopt(self, trial_id: str, parameters: Mapping[str, Any]) -> None:
+        """Take note of a trial that somebody has set by hand; its end will be told as any other's."""
+        ...
+
+    def learn(self, results: Sequence[EarlierResult]) -> None:
+        """Take results of elsewhere."""
         ...
 
     def renew(self, spec: ExperimentSpec) -> None:
@@ -82,11 +93,13 @@ class Suggestions:
         with self._records.snapshot() as records:
             asked = [(trial.trial_id, trial.parameters, trial.ends_before) for trial in records.trials()]
             ends = [(trial.trial_id, _value(trial)) for trial in records.finished_for_replay()]
+            learnt = records.learnt()
         # They are in the records.
         self._ends = []
         self.ends_known = len(ends)
-        if asked:
-            actor.replay.remote(asked, ends)
+        self._taken = 0
+        if asked or learnt:
+            actor.replay.remote(asked, ends, self._named(learnt))
         return actor
 
     async def ask(self, trial_id: str) -> dict[str, Any] | None:
@@ -109,6 +122,25 @@ class Suggestions:
                 _LOG.warning("the tuner's actor was lost; a new one learns from the records", exc_info=True)
                 self._actor = self._create()
 
+    def adopt(self, trial_id: str, parameters: Mapping[str, Any]) -> None:
+        """Take note of a trial that somebody has set by hand; see Suggests."""
+        if self._actor is not None:
+            self._actor.adopt.remote(trial_id, parameters)
+
+    def learn(self, results: Sequence[EarlierResult]) -> None:
+        """Take results of elsewhere, as trials that have run; see Suggests."""
+        if self._actor is not None:
+            self._actor.take.remote(self._named(results))
+
+    def _named(self, results: Sequence[EarlierResult]) -> list[Result]:
+        first = self._taken
+        self._taken += len(results)
+        # No trial is called so: their names are letters and digits.
+        return [
+            (f"#{number}", result["parameter"], default_value(result["value"]))
+            for number, result in enumerate(results, first)
+        ]
+
     def renew(self, spec: ExperimentSpec) -> None:
         """Have a new actor learn from the records, once the old one's latest suggestion is in them too."""
         self._spec = spec
@@ -127,5 +159,5 @@ class Suggestions:
         """Do nothing: the actor ends with the driver."""
 
 
-def _value(trial: Any) -> float | None:
+def _value(trial: TrialRecord) -> float | None:
     return trial.value if trial.status == "SUCCEEDED" else None

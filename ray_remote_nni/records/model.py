@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 ExperimentStatus: TypeAlias = Literal["RUNNING", "DONE", "STOPPED", "ERROR"]
 
@@ -18,10 +18,17 @@ ENDED: frozenset[TrialStatus] = frozenset(("SUCCEEDED", "FAILED", "USER_CANCELED
 OptimizeMode: TypeAlias = Literal["maximize", "minimize"]
 MetricType: TypeAlias = Literal["PERIODICAL", "FINAL"]
 NoticeLevel: TypeAlias = Literal["info", "warning", "error"]
-RequestKind: TypeAlias = Literal["stop", "kill", "update"]
+RequestKind: TypeAlias = Literal["stop", "kill", "update", "trial", "import"]
 
 #: One reported metric: the sequence number that the trial gave it, its type, its value, when it arrived.
 Metric: TypeAlias = tuple[int, MetricType, Any, float]
+
+
+class EarlierResult(TypedDict):
+    """A trial of elsewhere, as NNI's files have it: parameters, and the final result whole."""
+
+    parameter: dict[str, Any]
+    value: Any
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,11 @@ class NoticeRecord:
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """What a client wants of the driver: stop the experiment, kill a trial, change what `payload` says."""
+    """What a client wants of the driver: stop the experiment, kill a trial, or else what `payload` holds.
+
+    `update` has the changed fields there, `trial` the parameters of a trial to run next, `import` a list of
+    EarlierResult for the tuner.
+    """
 
     id: int
     kind: RequestKind

@@ -15,6 +15,7 @@ from ray_remote_nni.records.connection import RecordsUnreadable, connect_to_read
 from ray_remote_nni.records.encoding import decode_number, from_json
 from ray_remote_nni.records.model import (
     AttemptRecord,
+    EarlierResult,
     ExperimentRecord,
     NoticeRecord,
     TrialRecord,
@@ -89,6 +90,11 @@ class RecordReader:
         Their intermediate results are left out.
         """
         return self._trials("WHERE tuner_order IS NOT NULL ORDER BY tuner_order", intermediate=False)
+
+    def learnt(self) -> list[EarlierResult]:
+        """Return the results of elsewhere that the tuner was given, in that order; a mirror has none of them."""
+        rows = self._rows("SELECT payload FROM requests WHERE kind = 'import' AND done IS NOT NULL ORDER BY id")
+        return [result for (payload,) in rows for result in from_json(payload)]
 
     def running(self) -> list[TrialRecord]:
         """Return the trials that run, in order of sequence; of intermediate results only the last."""

@@ -1,4 +1,7 @@
-"""What clients ask of the driver; as a program: python -m ray_remote_nni.records.requests DIR KIND [WHAT]."""
+"""What clients ask of the driver; as a program: python -m ray_remote_nni.records.requests DIR KIND [TRIAL].
+
+The program takes what goes with the request, as JSON, from standard input: it may be large.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ray_remote_nni.errors import NotFound, RayNniError
 from ray_remote_nni.records.connection import RecordsMissing, check_version, connect_to_write, transaction
@@ -42,17 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Put the request and return the exit code."""
     parser = argparse.ArgumentParser(prog="ray_remote_nni.records.requests", description=__doc__)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("kind", choices=("stop", "kill", "update"))
-    parser.add_argument("what", nargs="?", help="the trial to kill, or the changes as JSON")
+    parser.add_argument("kind", choices=get_args(RequestKind))
+    parser.add_argument("trial", nargs="?", help="the trial to kill")
     options = parser.parse_args(arguments)
-    if (options.kind == "stop") != (options.what is None):
-        parser.error("kill takes a trial, update takes changes, stop takes nothing")
+    if (options.kind == "kill") != (options.trial is not None):
+        parser.error("kill takes a trial, and nothing else does")
+    payload = None if options.kind in ("stop", "kill") else json.load(sys.stdin)
     try:
-        path = options.directory / RECORDS_FILE
-        if options.kind == "update":
-            add_request(path, "update", payload=json.loads(options.what))
-        else:
-            add_request(path, options.kind, options.what)
+        add_request(options.directory / RECORDS_FILE, options.kind, options.trial, payload)
     except RayNniError as error:
         print(error, file=sys.stderr)
         return error.exit_code

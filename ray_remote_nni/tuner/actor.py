@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import ray
 
 from ray_remote_nni.tuner import NoMoreTrials, NotYet, create_tuner
-from ray_remote_nni.tuner.replay import AskedTrial, End, learn, replay
+from ray_remote_nni.tuner.replay import AskedTrial, End, Result, learn, replay, take
 
 #: Why there are no parameters: there is nothing left to try, or a running trial has to end first.
 Nothing = Literal["no more", "not yet"]
@@ -28,9 +28,17 @@ class TunerActor:
     ) -> None:
         self._tuner = create_tuner(name, search_space, class_args=class_args, seed=seed, duplicates=duplicates)
 
-    def replay(self, trials: Sequence[AskedTrial], ends: Sequence[End]) -> None:
+    def replay(self, trials: Sequence[AskedTrial], ends: Sequence[End], results: Sequence[Result]) -> None:
         """Take what the records know; see `replay`."""
-        replay(self._tuner, trials, ends)
+        replay(self._tuner, trials, ends, results)
+
+    def adopt(self, trial_id: str, parameters: Mapping[str, Any]) -> None:
+        """Take note of a trial whose parameters the tuner was not asked for."""
+        self._tuner.restore(trial_id, dict(parameters))
+
+    def take(self, results: Sequence[Result]) -> None:
+        """Take results of elsewhere."""
+        take(self._tuner, results)
 
     def ask(self, trial_id: str, ends: Sequence[End] = ()) -> dict[str, Any] | Nothing:
         """Return parameters for a new trial, or why there are none.

@@ -14,14 +14,29 @@ AskedTrial = tuple[str, Mapping[str, Any], int]
 End = tuple[str, float | None]
 
 
-def replay(tuner: Tuner, trials: Sequence[AskedTrial], ends: Sequence[End]) -> None:
-    """Give a tuner all trials, in the order in which they were asked for, and among them the ends, in theirs."""
+#: A result of elsewhere: a name that no trial has, its parameters, its value.
+Result = tuple[str, Mapping[str, Any], float | None]
+
+
+def replay(tuner: Tuner, trials: Sequence[AskedTrial], ends: Sequence[End], results: Sequence[Result] = ()) -> None:
+    """Give a tuner all trials, in the order in which they were asked for, and among them the ends, in theirs.
+
+    Results of elsewhere come first, whenever the earlier tuner was given them.
+    """
+    take(tuner, results)
     learnt = 0
     for trial_id, parameters, ends_before in trials:
         learn(tuner, ends[learnt:ends_before])
         learnt = max(learnt, ends_before)
         tuner.restore(trial_id, dict(parameters))
     learn(tuner, ends[learnt:])
+
+
+def take(tuner: Tuner, results: Sequence[Result]) -> None:
+    """Give a tuner results of elsewhere, as trials that have run."""
+    for name, parameters, value in results:
+        tuner.restore(name, dict(parameters))
+        learn(tuner, [(name, value)])
 
 
 def learn(tuner: Tuner, ends: Sequence[End]) -> None:

@@ -364,3 +364,36 @@ def test_code_arrives_as_it_is_once_and_each_trial_changes_its_own(client: Clien
     assert "Sent 4 files of the code, 12 MB" in first.stderr
     assert "Sent" not in second.stderr
     assert {trial["status"] for trial in client.trials()} == {"SUCCEEDED"}
+
+
+def test_a_person_adds_kills_and_imports_and_at_last_deletes(
+    client: Client, machines: list[m.TestMachine], experiment: Any
+) -> None:
+    script = "import time, nni; x = nni.get_next_parameter()['x']; time.sleep(0.5); nni.report_final_result(x)"
+    running = client.json("run", experiment(script, trialConcurrency=1, maxTrialNumber=60), "--detach")
+    experiment_id = running["experiment"]
+    until(client.trials)
+    earlier = client.home / "earlier.json"
+    earlier.write_text('[{"parameter": {"x": 0.5}, "value": "0.5"}, {"parameter": {"x": 9}, "value": 9}]')
+
+    assert "1 of 2 lie outside" in client.run("import", "-f", earlier).stderr
+    client.run("trials", "add", "--params", '{"x": 0.25}', "--params", '{"x": 7}')
+    until(lambda: any(trial["value"] == 7 for trial in client.trials()))
+    values = [trial["parameters"]["x"] for trial in client.trials()]
+    assert values.index(7) == values.index(0.25) + 1
+
+    assert "ray-nni stop" in client.run("delete", experiment_id, "--yes", code=3).stderr
+    client.run("stop")
+    (waiting,) = [trial["trialId"] for trial in client.trials() if trial["status"] == "WAITING"]
+    client.run("kill", waiting)
+    client.run("resume", "--detach")
+    until(lambda: {trial["trialId"]: trial["status"] for trial in client.trials()}[waiting] == "USER_CANCELED")
+    client.run("update", "--max-trials", "1")
+    until(lambda: client.json("show")["status"] == "DONE")
+
+    folder = f"~/.ray-nni/experiments/{experiment_id}"
+    assert "trials" in machines[0].run(f"ls {folder}")
+    client.run("delete", experiment_id, "--yes")
+    assert [machine.run(f"ls -d {folder} 2>/dev/null || echo gone").strip() for machine in machines] == ["gone"] * 3
+    assert not (client.home / "nni-experiments" / experiment_id).exists()
+    client.run("show", experiment_id, code=4)

@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from experiment_values import new_records
 
-from ray_remote_nni.experiment.agenda import Agenda
-from ray_remote_nni.records import RecordReader
+from ray_remote_nni.experiment.agenda import Agenda, Waiting
+from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.records.store import RecordStore
+
+
+class Numbers:
+    """Suggests 0, 1, 2, … up to a limit, and notes what it hears of."""
+
+    asks_again = False
+    ends_known = 0
+
+    def __init__(self, limit: int = 100) -> None:
+        self.left = list(range(limit))
+        self.adopted: list[str] = []
+
+    async def ask(self, trial_id: str) -> dict[str, Any] | None:
+        return {"x": self.left.pop(0)} if self.left else None
+
+    def adopt(self, trial_id: str, parameters: Mapping[str, Any]) -> None:
+        self.adopted.append(trial_id)
+
+    def ended(self, trial_id: str, value: float | None, metrics: Sequence[Any] = (), *, succeeded: bool) -> None:
+        pass
+
+
+class Thinker(Numbers):
+    """Thinks for ever."""
+
+    async def ask(self, trial_id: str) -> dict[str, Any] | None:
+        return await asyncio.get_running_loop().create_future()
 
 
 class Halving:
@@ -40,6 +69,79 @@ class Halving:
         self, trial_id: str, value: float | None, metrics: Sequence[Any] = (), *, succeeded: bool = False
     ) -> None:
         self._ends += 1
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RecordStore:
+    return new_records(tmp_path / "records.sqlite")
+
+
+def agenda(store: RecordStore, suggestions: Any) -> Agenda:
+    with RecordReader(store.path) as records:
+        return Agenda(store, suggestions, records.trials())
+
+
+def following(on: Agenda, count: int) -> list[Waiting | None]:
+    async def ask() -> list[Waiting | None]:
+        return [await on.next(alone=False) for _ in range(count)]
+
+    return asyncio.run(ask())
+
+
+def values(trials: Sequence[Waiting | None]) -> list[Any]:
+    return [None if trial is None else trial.parameters["x"] for trial in trials]
+
+
+def test_what_was_set_by_hand_runs_next_in_its_order_before_what_waits(store: RecordStore) -> None:
+    store.add_trial("aaaaa", 0, {"x": "waits"})
+    suggestions = Numbers()
+    on = agenda(store, suggestions)
+    chosen = [on.set_by_hand({"x": "first"}), on.set_by_hand({"x": "second"})]
+
+    trials = following(on, 4)
+
+    assert values(trials) == ["first", "second", "waits", 0]
+    assert suggestions.adopted == chosen
+    with RecordReader(store.path) as records:
+        assert [trial.sequence for trial in records.trials()] == [0, 1, 2, 3]
+        assert {trial.status for trial in records.trials()} == {"RUNNING"}
+
+
+def test_it_is_empty_at_the_limit_once_nothing_waits(store: RecordStore) -> None:
+    on = agenda(store, Numbers())
+    following(on, 2)
+    assert on.is_empty(2)
+    on.set_by_hand({"x": "one more"})
+    assert not on.is_empty(2)
+    assert values(following(on, 1)) == ["one more"]
+    assert on.is_empty(2)
+
+
+def test_a_used_up_space_is_told_once_and_another_space_opens_it_again(store: RecordStore) -> None:
+    suggestions = Numbers(1)
+    on = agenda(store, suggestions)
+    assert values(following(on, 2)) == [0, None]
+    assert on.is_empty(None)
+    suggestions.left = [5]
+    on.reopen()
+    assert values(following(on, 1)) == [5]
+    with RecordReader(store.path) as records:
+        assert ["used up" in notice.text for notice in records.notices()] == [True]
+
+
+def test_closing_does_not_wait_for_a_tuner_that_thinks(store: RecordStore) -> None:
+    on = agenda(store, Thinker())
+
+    async def ask() -> Waiting | None:
+        asking = asyncio.ensure_future(on.next(alone=True))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        on.close()
+        return await asking
+
+    assert asyncio.run(ask()) is None
+    with RecordReader(store.path) as records:
+        assert records.trials() == []
 
 
 def test_a_trial_that_ends_while_the_tuner_thinks_is_not_forgotten(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -76,8 +77,11 @@ def test_the_program_refuses_what_makes_no_sense(path: Path, arguments: list[str
     assert refusal.value.code == 2
 
 
-def test_changes_reach_the_driver_as_they_were_given(store: RecordStore, path: Path) -> None:
-    assert main([str(path.parent), "update", '{"trialConcurrency": 3, "searchSpace": {}}']) == 0
+def test_changes_reach_the_driver_as_they_were_given(
+    store: RecordStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"trialConcurrency": 3, "searchSpace": {}}'))
+    assert main([str(path.parent), "update"]) == 0
     (request,) = store.pending_requests()
     assert (request.kind, request.payload) == ("update", {"trialConcurrency": 3, "searchSpace": {}})
 

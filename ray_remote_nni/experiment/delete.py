@@ -1,0 +1,46 @@
+"""Deleting an experiment: what the machines keep of it, then what this computer does."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
+from ray_remote_nni.cluster.transport import quote, run_shell
+from ray_remote_nni.errors import MachineError
+from ray_remote_nni.experiment.registry import ExperimentEntry
+
+
+async def delete_from_machines(entry: ExperimentEntry, request: ClusterRequest) -> list[MachineError]:
+    """Delete an ended experiment's folder on all machines; return what went wrong, machine by machine."""
+    results = await asyncio.gather(
+        *(_delete_from(entry, machine) for machine in request.machines), return_exceptions=True
+    )
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, MachineError):
+            raise result
+    return [result for result in results if isinstance(result, MachineError)]
+
+
+def delete_here(entry: ExperimentEntry) -> None:
+    """Delete an experiment's mirror, and forget the experiment."""
+    directory = Path(entry.directory)
+    if directory.exists():
+        shutil.rmtree(directory)
+    entry.forget()
+
+
+async def _delete_from(entry: ExperimentEntry, machine: RequestedMachine) -> None:
+    connection = await machine.connect()
+    try:
+        # A trial may have left folders that its own user may not write to.
+        folder = f'"$HOME"/.ray-nni/experiments/{quote(entry.experiment_id)}'
+        said = await run_shell(
+            connection, f"if test -d {folder}; then chmod -R u+rwX {folder}; rm -rf {folder}; fi 2>&1 && echo gone"
+        )
+        lines = said.splitlines()
+        if lines[-1:] != ["gone"]:
+            raise MachineError(machine.label, f"its files could not be deleted: {(lines or ['no reason given'])[0]}.")
+    finally:
+        await connection.close()

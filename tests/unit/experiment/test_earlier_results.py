@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from ray_remote_nni.errors import UsageError
+from ray_remote_nni.experiment.earlier_results import count_outside, read_results
+
+SPACE = {"lr": {"_type": "loguniform", "_value": [0.001, 1]}, "net": {"_type": "choice", "_value": ["a", "b"]}}
+
+
+def test_results_are_read_as_nnictl_writes_them() -> None:
+    text = '[{"parameter": {"lr": 0.1}, "value": "0.5", "id": "x"}, {"parameter": {}, "value": {"default": 1}}]'
+
+    assert read_results(text, "file") == [
+        {"parameter": {"lr": 0.1}, "value": 0.5},
+        {"parameter": {}, "value": {"default": 1}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("no JSON", "file is not JSON"),
+        ('{"parameter": {}, "value": 1}', "file holds no list"),
+        ('[{"parameter": {}, "value": 1}, {"parameter": 3, "value": 1}]', 'entry 2.*found {"parameter": 3'),
+        ('[{"parameter": {}}]', "entry 1"),
+        ('[{"parameter": {}, "value": "good"}]', 'entry 1: the value "good" is no number'),
+    ],
+)
+def test_what_is_no_result_is_refused_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_results(text, "file")
+
+
+def test_configurations_that_the_search_space_does_not_have_are_counted() -> None:
+    inside = {"lr": 0.1, "net": "a"}
+    assert count_outside(SPACE, [inside, {**inside, "lr": 5}, {"lr": 0.1}, {**inside, "net": "c"}]) == 3
