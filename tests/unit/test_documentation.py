@@ -55,12 +55,14 @@ def test_every_command_that_is_named_is_one_and_has_the_options_that_are_shown(p
     wrong = []
     for code in code_of(page):
         for name, rest in _COMMAND.findall(code):
-            known = (
-                {option for parameter in commands[name].params for option in parameter.opts} if name in commands else ()
-            )
-            wrong += [f"{name} {option}" for option in _OPTION.findall(rest) if option not in {*known, "--help"}]
             if name not in commands:
                 wrong.append(name)
+                continue
+            command = commands[name]
+            below = getattr(command, "commands", {})
+            command = below.get(rest.split()[0] if rest.split() else "", command)
+            known = {option for parameter in command.params for option in parameter.opts}
+            wrong += [f"{name} {option}" for option in _OPTION.findall(rest) if option not in {*known, "--help"}]
     assert wrong == []
 
 
