@@ -11,10 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ray_remote_nni.errors import NotFound
 from ray_remote_nni.records.connection import RecordsMissing, check_version
 from ray_remote_nni.records.driver import process_start
-from ray_remote_nni.records.encoding import encode_number, from_json, to_json, to_text
+from ray_remote_nni.records.encoding import from_json, to_json, to_text
 from ray_remote_nni.records.model import (
     ENDED,
     ExperimentStatus,
@@ -24,6 +23,7 @@ from ray_remote_nni.records.model import (
     RequestRecord,
     TrialStatus,
 )
+from ray_remote_nni.records.rows import TrialRows, end_columns, place_columns
 from ray_remote_nni.records.writer import Writer
 
 
@@ -34,6 +34,7 @@ class RecordStore:
         """Take the file as it is; `create` and `open` are the ways in."""
         self.path = path
         self._writer = Writer(path)
+        self._rows = TrialRows(self._writer)
 
     @classmethod
     def create(
@@ -156,7 +157,7 @@ class RecordStore:
     def add_notice(self, level: NoticeLevel, text: str, trial_id: str | None = None, now: float | None = None) -> None:
         """Record something to tell the user."""
         with self._writer.changing():
-            self._add_notice(level, text, trial_id, now)
+            self._rows.add_notice(level, text, trial_id, now)
 
     # Trials
 
@@ -194,7 +195,7 @@ class RecordStore:
         """Record that the attempt is about to be submitted: the trial is RUNNING, its start not known yet."""
         with self._writer.changing():
             self._writer.insert("attempts", trial_id=trial_id, attempt=attempt)
-            self._update_trial(trial_id, status="RUNNING", attempt=attempt)
+            self._rows.update_trial(trial_id, status="RUNNING", attempt=attempt)
 
     def attempt_started(
         self,
@@ -205,15 +206,15 @@ class RecordStore:
         start_time: float | None = None,
     ) -> None:
         """Record where and when the trial's process started; `machine` is the host as written in the config."""
-        place = _place(machine, gpu_indices, start_time)
+        place = place_columns(machine, gpu_indices, start_time)
         with self._writer.changing():
-            self._update_attempt(trial_id, attempt, **place)
-            self._update_trial(trial_id, **place)
+            self._rows.update_attempt(trial_id, attempt, **place)
+            self._rows.update_trial(trial_id, **place)
 
     def add_metrics(self, trial_id: str, attempt: int, metrics: Iterable[Metric]) -> None:
         """Record results that were not recorded yet, in order of arrival; any number of them in one commit."""
         with self._writer.changing():
-            self._add_metrics(trial_id, attempt, metrics)
+            self._rows.add_metrics(trial_id, attempt, metrics)
 
     def end_attempt(
         self,
@@ -226,7 +227,7 @@ class RecordStore:
     ) -> None:
         """Record how an attempt ended, whatever then becomes of the trial."""
         with self._writer.changing():
-            self._update_attempt(trial_id, attempt, **_end(end_time, exit_code, error), outcome=outcome)
+            self._rows.update_attempt(trial_id, attempt, **end_columns(end_time, exit_code, error), outcome=outcome)
 
     def requeue_trial(
         self, trial_id: str, outcome: str = "lost", error: str | None = None, end_time: float | None = None
@@ -236,14 +237,14 @@ class RecordStore:
         Where the trial has ended already, nothing changes and None is returned.
         """
         with self._writer.changing():
-            status, attempt = self._trial(trial_id)
+            status, attempt = self._rows.trial(trial_id)
             if status in ENDED:
                 return None
             unfinished = "SELECT 1 FROM attempts WHERE trial_id = ? AND attempt = ? AND end_time IS NULL"
             if self._writer.rows(unfinished, trial_id, attempt):
-                self._update_attempt(trial_id, attempt, **_end(end_time, None, error), outcome=outcome)
+                self._rows.update_attempt(trial_id, attempt, **end_columns(end_time, None, error), outcome=outcome)
             nowhere = {"start_time": None, "machine": None, "gpu_indices": None}
-            self._update_trial(trial_id, status="WAITING", attempt=attempt + 1, **nowhere)
+            self._rows.update_trial(trial_id, status="WAITING", attempt=attempt + 1, **nowhere)
             return attempt + 1
 
     def end_trial(
@@ -261,7 +262,7 @@ class RecordStore:
         The first end counts: where there is one already, nothing changes and None is returned.
         """
         with self._writer.changing():
-            return self._end_trial(trial_id, status, value, metric, **_end(end_time, exit_code, error))
+            return self._rows.end_trial(trial_id, status, value, metric, **end_columns(end_time, exit_code, error))
 
     def finish(
         self,
@@ -287,13 +288,17 @@ class RecordStore:
         `end_attempt`, `end_trial` and `add_notice`. Returns what `end_trial` returns.
         """
         end_time = time.time() if end_time is None else end_time
-        place = {} if machine is None else _place(machine, gpu_indices, start_time)
+        place = {} if machine is None else place_columns(machine, gpu_indices, start_time)
         with self._writer.changing():
-            self._add_metrics(trial_id, attempt, metrics)
-            self._update_attempt(trial_id, attempt, **place, **_end(end_time, exit_code, error), outcome=outcome)
+            self._rows.add_metrics(trial_id, attempt, metrics)
+            self._rows.update_attempt(
+                trial_id, attempt, **place, **end_columns(end_time, exit_code, error), outcome=outcome
+            )
             for level, text in notices:
-                self._add_notice(level, text, trial_id, end_time)
-            return self._end_trial(trial_id, status, value, metric, **place, **_end(end_time, exit_code, error))
+                self._rows.add_notice(level, text, trial_id, end_time)
+            return self._rows.end_trial(
+                trial_id, status, value, metric, **place, **end_columns(end_time, exit_code, error)
+            )
 
     # Requests of clients
 
@@ -309,61 +314,3 @@ class RecordStore:
         """Record that a request was dealt with."""
         with self._writer.changing():
             self._writer.rows("UPDATE requests SET done = ? WHERE id = ?", time.time(), request_id)
-
-    # Inside a transaction
-
-    def _trial(self, trial_id: str) -> tuple[TrialStatus, int]:
-        for row in self._writer.rows("SELECT status, attempt FROM trials WHERE trial_id = ?", trial_id):
-            return row["status"], row["attempt"]
-        raise NotFound(f"There is no trial {trial_id} in these records.")
-
-    def _update_trial(self, trial_id: str, **values: Any) -> None:
-        if not self._writer.update("trials", {"trial_id": trial_id}, **values):
-            raise NotFound(f"There is no trial {trial_id} in these records.")
-
-    def _update_attempt(self, trial_id: str, attempt: int, **values: Any) -> None:
-        if not self._writer.update("attempts", {"trial_id": trial_id, "attempt": attempt}, **values):
-            self._writer.insert("attempts", trial_id=trial_id, attempt=attempt, **values)
-
-    def _add_metrics(self, trial_id: str, attempt: int, metrics: Iterable[Metric]) -> None:
-        names = ("trial_id", "attempt", "sequence", "type", "value", "time")
-        rows = ((trial_id, attempt, sequence, kind, to_json(value), when) for sequence, kind, value, when in metrics)
-        self._writer.insert_many("metrics", names, rows)
-
-    def _add_notice(self, level: NoticeLevel, text: str, trial_id: str | None, now: float | None) -> None:
-        now = time.time() if now is None else now
-        self._writer.insert("notices", time=now, level=level, trial_id=trial_id, text=to_text(text))
-
-    def _end_trial(
-        self, trial_id: str, status: TrialStatus, value: float | None, metric: Any, **values: Any
-    ) -> int | None:
-        if status not in ENDED:
-            raise ValueError(f"{status} is not the end of a trial")
-        if self._trial(trial_id)[0] in ENDED:
-            return None
-        order = self._writer.next_rev()
-        self._update_trial(
-            trial_id,
-            status=status,
-            value=encode_number(value),
-            metric=None if metric is None else to_json(metric),
-            tuner_order=order,
-            **values,
-        )
-        return order
-
-
-def _place(machine: str | None, gpu_indices: Iterable[int] | None, start_time: float | None) -> dict[str, Any]:
-    return {
-        "machine": machine,
-        "gpu_indices": None if gpu_indices is None else to_json(list(gpu_indices)),
-        "start_time": time.time() if start_time is None else start_time,
-    }
-
-
-def _end(end_time: float | None, exit_code: int | None, error: str | None) -> dict[str, Any]:
-    return {
-        "end_time": time.time() if end_time is None else end_time,
-        "exit_code": exit_code,
-        "error": to_text(error),
-    }

@@ -22,8 +22,8 @@ def succeed(store: RecordStore, sequence: int, value: float) -> None:
 
 def test_a_reader_sees_each_commit_and_nothing_before_it(store: RecordStore, reader: RecordReader) -> None:
     store.add_trial("aaa", 0, {})
-    with store._writer.changing():
-        store._update_trial("aaa", status="RUNNING")
+    with store.together():
+        store.start_attempt("aaa", 1)
         assert reader.trial("aaa").status == "WAITING"
     assert reader.trial("aaa").status == "RUNNING"
 
