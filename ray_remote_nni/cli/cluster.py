@@ -121,7 +121,7 @@ def _cluster_of(config: Path | None) -> ClusterState:
 
 def status(as_json: JsonOption = False) -> None:
     """Show the clusters and the experiments."""
-    document = asyncio.run(status_json(ask_secret))
+    document = asyncio.run(status_json(ask_secret, lambda text: say(text, "yellow")))
     if as_json:
         print_json(document)
     else:

@@ -13,6 +13,7 @@ from ray_remote_nni.errors import NotFound, RayNniError
 from ray_remote_nni.experiment.access import ClusterAccess, access_cluster, cluster_named
 from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
+from ray_remote_nni.records.connection import RecordsUnreadable
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.shapes import experiment_json
 
@@ -46,8 +47,11 @@ def cluster_of(entry: ExperimentEntry, or_else: Callable[[], ClusterState] | Non
     raise NotFound(f"The cluster of experiment {entry.experiment_id} is not up. Bring it up: ray-nni up {entry.config}")
 
 
-async def status_json(ask: Callable[[str], str]) -> dict[str, Any]:
-    """Return {"clusters": [...], "experiments": [...]}, asked for on all machines at once."""
+async def status_json(ask: Callable[[str], str], warn: Callable[[str], None]) -> dict[str, Any]:
+    """Return {"clusters": [...], "experiments": [...]}, asked for on all machines at once.
+
+    An experiment whose mirror cannot be read is left out, and `warn` is told why.
+    """
     entries = all_experiments()
     by_cluster: dict[str, list[ExperimentEntry]] = {}
     for entry in entries:
@@ -57,9 +61,12 @@ async def status_json(ask: Callable[[str], str]) -> dict[str, Any]:
     running: Counter[str] = Counter()
     for entry in entries:
         if entry.mirror.exists():
-            with RecordReader(entry.mirror) as records:
-                experiments.append(experiment_json(records))
-                running.update(f"{entry.cluster} {trial.machine}" for trial in records.running())
+            try:
+                with RecordReader(entry.mirror) as records:
+                    experiments.append(experiment_json(records))
+                    running.update(f"{entry.cluster} {trial.machine}" for trial in records.running())
+            except RecordsUnreadable as error:
+                warn(str(error))
     clusters = await asyncio.gather(*(_cluster(state, running, ask) for state in all_states()))
     return {"clusters": list(clusters), "experiments": experiments}
 

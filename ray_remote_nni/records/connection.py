@@ -91,6 +91,10 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise RecordsUnreadable(path, f"is not an experiment's records: {error}.") from error
     if version > VERSION:
         raise RecordsUnreadable(path, f"was written by a newer ray-nni (records version {version}). Upgrade this one.")
+    if tables and version < VERSION:
+        raise RecordsUnreadable(
+            path, f"was written by an older ray-nni (records version {version}), which can read it."
+        )
     if not tables:
         raise RecordsUnreadable(path, "holds no experiment's records.")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 RECORDS_FILE = "records.sqlite"
 
 #: Grows when a file of an older version can no longer be read as it is.
-VERSION = 1
+VERSION = 2
 
 #: Marks the file as ours ("rnni"), for `file` and for whoever finds it.
 APPLICATION_ID = 0x726E6E69

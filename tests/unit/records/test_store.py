@@ -52,12 +52,17 @@ def test_a_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text().startswith("no database")
 
 
-def test_a_file_of_a_newer_version_is_refused_with_the_remedy(store: RecordStore, path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "said"), [(99, r"newer ray-nni .* Upgrade"), (1, r"older ray-nni .*which can read it")]
+)
+def test_a_file_of_another_version_is_refused_with_the_remedy(
+    store: RecordStore, path: Path, version: int, said: str
+) -> None:
     store.close()
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
-    with pytest.raises(RecordsUnreadable, match=r"newer ray-nni .* Upgrade"):
+    with pytest.raises(RecordsUnreadable, match=said):
         RecordStore.open(path)
 
 
