@@ -59,7 +59,7 @@ async def _bring_up(request: ClusterRequest, report: Report, allow_partial: bool
     known = find_cluster(request)
     name = known.name if known is not None else secrets.token_hex(3)
     left_out: set[str] = set()
-    head = request.machines[choose_head([m.settings for m in request.machines], request.head_host)].settings.host
+    head = request.machines[choose_head([m.settings for m in request.machines], request.head_host)].label
     connections: dict[int, Transport] = {}
     try:
         while True:
@@ -67,7 +67,7 @@ async def _bring_up(request: ClusterRequest, report: Report, allow_partial: bool
                 machines: Sequence[ReachedMachine] = await on_all(
                     reach(machine, connections, question(request, index, name), index, request.platform, report)
                     for index, machine in enumerate(request.machines)
-                    if machine.settings.host not in left_out
+                    if machine.label not in left_out
                 )
                 machines = await with_ray(request, known, machines, report)
                 if errors := check_machines([m.requested.settings for m in machines], [m.facts for m in machines]):
@@ -88,7 +88,7 @@ async def _bring_up(request: ClusterRequest, report: Report, allow_partial: bool
 
 async def _with_addresses(request: ClusterRequest, machines: Sequence[ReachedMachine]) -> list[ReachedMachine]:
     """Return the machines with the addresses by which the others reach them. Raises ClusterError where none leads."""
-    neighbours = [Neighbour(m.requested.label, m.requested.settings, m.connection, m.facts) for m in machines]
+    neighbours = [Neighbour(m.requested.settings, m.connection, m.facts) for m in machines]
     addresses = await find_addresses(neighbours, request.head_host, request.ports)
     return [
         replace(

@@ -98,10 +98,10 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
     rays = [_with(choice, other.facts) for choice, other in zip(choices, reached, strict=True)]
     for index, other in enumerate(reached):
         errors += [(index, error) for error in check_machines([other.machine.settings], [rays[index]])]
-    hosts = [one.machine.settings.host for one in reached]
+    labels = [one.machine.label for one in reached]
     if reached and not errors:
         together = check_machines([one.machine.settings for one in reached], rays)
-        errors += [(hosts.index(error.machine), error) for error in together]
+        errors += [(labels.index(error.machine), error) for error in together]
     checked = []
     for machine, one in zip(request.machines, found, strict=True):
         host = machine.settings.host
@@ -150,19 +150,15 @@ async def _choose_rays(
     always = request.bootstrap == "always"
     if not reached or request.bootstrap == "never" or (agreed(facts) and not always):
         return own, []
-    # Hosts could not be told from one another where machines are behind forwarded ports.
-    numbers = {f"#{index}": one.machine.settings.host for index, one in enumerate(reached)}
+    labels = [one.machine.label for one in reached]
     try:
         prospects = await on_all(
             read_prospects(one.transport, one.facts, one.machine.settings.python_path) for one in reached
         )
         preferred = RayPython(sys.version_info[:2], metadata.version("ray"))
-        return choose(list(numbers), facts, prospects, preferred=preferred, running=None, always=always), []
+        return choose(labels, facts, prospects, preferred=preferred, running=None, always=always), []
     except MachinesFailed as error:
-        places = {name: index for index, pair in enumerate(numbers.items()) for name in pair}
-        hosts = list(numbers.values())
-        found = [(places[failed.machine], failed) for failed in error.errors]
-        return own, [(index, MachineError(hosts[index], failed.what, failed.remedy)) for index, failed in found]
+        return own, [(labels.index(failed.machine), failed) for failed in error.errors]
 
 
 def _with(choice: Choice | None, known: MachineFacts) -> MachineFacts:
@@ -182,17 +178,21 @@ async def _survey(
     request: ClusterRequest, reached: Sequence[_Reached]
 ) -> tuple[Sequence[str], list[dict[int, bool]], list[tuple[int, MachineError]]]:
     """Return the machines' addresses, whom each reaches, and what is in the way."""
-    neighbours = [Neighbour(one.machine.label, one.machine.settings, one.transport, one.facts) for one in reached]
-    hosts = [one.machine.settings.host for one in reached]
+    neighbours = [Neighbour(one.machine.settings, one.transport, one.facts) for one in reached]
+    hosts = [one.machine.settings.host.lower() for one in reached]
     likely = [node_address(one.machine.settings, one.facts) for one in reached]
     ways: list[dict[int, bool]] = [{} for _ in reached]
     if len(reached) < 2:
         return likely, ways, []
-    head = request.head_host if request.head_host in hosts else None
+    head = request.head_host if (request.head_host or "").lower() in hosts else None
     try:
         survey, errors = await survey_neighbours(neighbours, head, request.ports)
     except ClusterError as error:
-        return likely, ways, [(0, MachineError(hosts[0], f"the machines could not try each other's ports: {error}"))]
+        return (
+            likely,
+            ways,
+            [(0, MachineError(reached[0].machine.label, f"the machines could not try each other's ports: {error}"))],
+        )
     for (source, target), answers in survey.attempts.items():
         ways[source][target] = not any(answers.values())
     return survey.addresses, ways, errors

@@ -17,9 +17,8 @@ from ray_remote_nni.errors import MachineError
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A machine that answers: what it is called, as its owner wants it, the way to it, and what it says of itself."""
+    """A machine that answers: as its owner wants it, the way to it, and what it says of itself."""
 
-    label: str
     settings: MachineSettings
     transport: Transport
     facts: MachineFacts
@@ -67,14 +66,14 @@ def _errors(machines: Sequence[Neighbour], found: Survey, fixed: Mapping[str, in
     errors = []
     opened = ports_to_open(fixed, FIRST_PORT, LAST_PORT)
     for (target, why), ways in grouped.items():
-        sources = ", ".join(machines[source].label for source, _ in ways)
+        sources = ", ".join(machines[source].settings.label for source, _ in ways)
         ports = ", ".join(map(str, sorted({port for _, some in ways for port in some})))
         rules = "; ".join(firewall_rule(found.addresses[source], opened) for source, _ in ways)
         errors.append(
             (
                 target,
                 MachineError(
-                    machines[target].settings.host,
+                    machines[target].settings.label,
                     f"{sources} cannot reach it at {found.addresses[target]}, TCP {ports}: {why}.",
                     f"If that is its firewall, as root on it: {rules}"
                     + ("" if fixed else " (with `ray.ports` fewer ports must be open)"),

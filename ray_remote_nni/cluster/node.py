@@ -40,11 +40,13 @@ async def start_node(
             found, said = await asyncio.wait_for(answers(stream, asked), START_TIMEOUT_S)
         except asyncio.TimeoutError as error:
             last = await _last_words(transport, node)
-            raise MachineError(node.host, f"its Ray did not come up within {START_TIMEOUT_S:.0f} s. {last}") from error
+            raise MachineError(
+                transport.host, f"its Ray did not come up within {START_TIMEOUT_S:.0f} s. {last}"
+            ) from error
     if not found:
-        raise MachineError(node.host, f"its guard did not start: {said or 'no reason was given'}.")
+        raise MachineError(transport.host, f"its guard did not start: {said or 'no reason was given'}.")
     if found[-1].get("daemons") != 0:
-        raise MachineError(node.host, f"its Ray did not start. {await _last_words(transport, node)}")
+        raise MachineError(transport.host, f"its Ray did not start. {await _last_words(transport, node)}")
 
 
 async def stop_node(transport: Transport, python: str, library: str, directory: str, temp_dir: str) -> list[str]:

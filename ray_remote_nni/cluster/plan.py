@@ -20,13 +20,20 @@ _LONGEST_SOCKET = 100
 class MachineSettings:
     """A machine of the cluster, as its owner wants it; `host` as written in the configuration.
 
-    `address` is the one at which the other machines were seen to reach it, None where nobody has tried.
+    `address` is the one at which the other machines were seen to reach it, None where nobody has tried. `port` is that
+    of its SSH server where others of the cluster have the same host, as machines behind forwarded ports do; else None.
     """
 
     host: str
     python_path: str | None = None
     gpu_indices: tuple[int, ...] | None = None
     address: str | None = None
+    port: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Return what tells it from the others."""
+        return self.host if self.port is None else f"{self.host} port {self.port}"
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,10 @@ def choose_head(machines: Sequence[MachineSettings], head_host: str | None) -> i
     """Return the index of the head: `ray.headNode`, or the first machine. Raises ClusterError."""
     if head_host is None:
         return 0
-    hosts = [machine.host for machine in machines]
-    if head_host not in hosts:
+    hosts = [machine.host.lower() for machine in machines]
+    if head_host.lower() not in hosts:
         raise ClusterError(f"ray.headNode: {head_host} is not a host of the machineList ({', '.join(hosts)}).")
-    return hosts.index(head_host)
+    return hosts.index(head_host.lower())
 
 
 def node_address(machine: MachineSettings, known: MachineFacts) -> str:

@@ -53,7 +53,7 @@ class _Probe:
         try:
             return await asyncio.wait_for(self._next(), _TIMEOUT_S)
         except asyncio.TimeoutError as error:
-            raise MachineError(self.place.host, f"it tried no ports within {_TIMEOUT_S:.0f} s.") from error
+            raise MachineError(self.place.transport.host, f"it tried no ports within {_TIMEOUT_S:.0f} s.") from error
 
     async def _next(self) -> Any:
         async for line in self.lines:
@@ -62,7 +62,9 @@ class _Probe:
                 return json.loads(text)
         _, errors = await self.stream.wait()
         said = errors.decode(errors="replace").strip().splitlines()
-        raise MachineError(self.place.host, f"it could not try the ports of the others: {said[-1] if said else '?'}.")
+        raise MachineError(
+            self.place.transport.host, f"it could not try the ports of the others: {said[-1] if said else '?'}."
+        )
 
     async def attempt(self, targets: Sequence[tuple[str, int, str]]) -> list[str]:
         await self.stream.write(json.dumps(targets).encode() + b"\n")

@@ -31,8 +31,8 @@ class ReachedMachine:
 
     @property
     def host(self) -> str:
-        """The machine as the configuration writes it."""
-        return self.requested.settings.host
+        """What the machine is called, for a person."""
+        return self.requested.label
 
 
 def question(request: ClusterRequest, index: int, name: str) -> Question:
@@ -58,7 +58,7 @@ async def reach(
     report: Report,
 ) -> ReachedMachine:
     """Log in, unless there is a connection, and read the facts. Raises MachineError."""
-    host = machine.settings.host
+    host = machine.label
     try:
         if index not in connections:
             connections[index] = await machine.connect()

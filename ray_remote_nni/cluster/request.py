@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from ray_remote_nni.cluster.ssh import connect
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.config import ExperimentConfig, LocalConfig, MachineConfig
-from ray_remote_nni.errors import UsageError
+from ray_remote_nni.errors import MachineError, UsageError
 
 LOCAL_HOST = "localhost"
 #: In place of a password or passphrase: ask for it at the terminal.
@@ -39,13 +40,17 @@ class RequestedMachine:
 
     @property
     def label(self) -> str:
-        """Return what tells it from the others: machines behind forwarded ports have one host."""
-        port = None if self.login is None else self.login.port
-        return self.settings.host if port in (None, 22) else f"{self.settings.host} port {port}"
+        """Return what tells it from the others, for a person."""
+        return self.settings.label
 
     async def connect(self) -> Transport:
         """Reach the machine. Raises MachineError."""
-        return LocalTransport(self.settings.host) if self.login is None else await connect(self.login)
+        if self.login is None:
+            return LocalTransport(self.settings.host)
+        try:
+            return await connect(self.login, self.label)
+        except MachineError as error:
+            raise MachineError(self.label, error.what, error.remedy) from error
 
 
 @dataclass(frozen=True)
@@ -92,10 +97,16 @@ def request_cluster(
             )
         settings = MachineSettings(LOCAL_HOST, python_path=None, gpu_indices=service.gpu_indices)
         return ClusterRequest(config, "local", (RequestedMachine(settings, None),), None, *shared)
+    hosts = Counter(machine.host for machine in service.machine_list)
     accept = accept_new_host_keys or experiment.ray.host_key_policy == "accept-new"
     machines = tuple(
         RequestedMachine(
-            MachineSettings(machine.host, machine.python_path, machine.gpu_indices),
+            MachineSettings(
+                machine.host,
+                machine.python_path,
+                machine.gpu_indices,
+                port=machine.port if hosts[machine.host] > 1 else None,
+            ),
             _asked(_login(machine, accept), ask),
         )
         for machine in service.machine_list

@@ -57,7 +57,7 @@ def _check_machine(machine: MachineSettings, known: MachineFacts) -> list[Machin
         has = f"has the GPUs {', '.join(map(str, known.gpus))}" if known.gpus else "has no GPU that nvidia-smi lists"
         wanted = ", ".join(map(str, missing))
         problems.append((f"`gpuIndices` names GPU {wanted}, and the machine {has}.", "Correct `gpuIndices`."))
-    return [MachineError(machine.host, what, remedy or None) for what, remedy in problems]
+    return [MachineError(machine.label, what, remedy or None) for what, remedy in problems]
 
 
 def _taken_ports(taken: Mapping[int, str]) -> list[tuple[str, str]]:
@@ -89,8 +89,8 @@ def _check_agreement(machines: Sequence[MachineSettings], facts: Sequence[Machin
             if here != there:
                 errors.append(
                     MachineError(
-                        machine.host,
-                        f"it has {what} {here} ({known.python}), and {first.host} has {there}.",
+                        machine.label,
+                        f"it has {what} {here} ({known.python}), and {first.label} has {there}.",
                         f"All machines of one cluster need the same {what}: set `pythonPath`, or install it.",
                     )
                 )

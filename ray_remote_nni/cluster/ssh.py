@@ -117,8 +117,11 @@ class _SshStream:
         return (255 if code is None else code), errors
 
 
-async def connect(login: Login) -> SshTransport:
-    """Log in, through jump hosts where OpenSSH's configuration has some; raise MachineError with cause and remedy."""
+async def connect(login: Login, label: str | None = None) -> SshTransport:
+    """Log in, through jump hosts where OpenSSH's configuration has some; raise MachineError with cause and remedy.
+
+    The transport calls the machine by `label`, else by its host.
+    """
     async with _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(LOGINS_AT_ONCE)):
         chain: list[asyncssh.SSHClientConnection] = []
         try:
@@ -126,7 +129,7 @@ async def connect(login: Login) -> SshTransport:
         except BaseException:
             await _close(chain)
             raise
-    return SshTransport(login.host, chain)
+    return SshTransport(label or login.host, chain)
 
 
 async def _extend(chain: list[asyncssh.SSHClientConnection], login: Login) -> None:

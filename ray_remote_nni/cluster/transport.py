@@ -35,7 +35,7 @@ class Stream(Protocol):
 class Transport(Protocol):
     """One machine, reached. All methods raise MachineError where the machine does not answer any more."""
 
-    #: The machine as its owner writes it in the configuration.
+    #: What the machine is called, for a person.
     host: str
 
     @property

@@ -62,12 +62,14 @@ def test_up_makes_a_private_runtime_where_there_is_no_ray_and_only_once(
     first = client.run("run", config, "--json")
     trials = client.trials()
     again = client.run("up", always).stderr
+    checked = client.json("check", always, "--connect")
     state = json.loads(next((client.home / ".ray-nni/clusters").glob("*.json")).read_text())
     client.run("down")
 
     assert json.loads(first.stdout)["trials"] == {"SUCCEEDED": 4}
     assert told(first.stderr, "making a private Python") == {machine.address for machine in bare}
     assert told(first.stderr, "no package index is in reach: the packages are sent from here") == {bare[1].address}
+    assert [machine["runtime"] for machine in checked["machines"]] == ["private", "private"]
     assert told(again, "making a private Python") == set()
     assert all("/.ray-nni/runtime/" in machine["python"] for machine in state["machines"])
     assert bare[0].run("ls -A ~/.ray-nni/runtime | grep part || true") == ""

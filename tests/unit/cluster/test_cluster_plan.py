@@ -138,6 +138,7 @@ def test_the_head_is_the_first_machine() -> None:
 
 def test_the_configuration_names_another_head() -> None:
     assert choose_head([M1, M2], "192.0.2.2") == 1
+    assert choose_head([MachineSettings("gpu1"), MachineSettings("Gpu2")], "GPU2") == 1
 
 
 def test_a_head_that_is_no_machine_is_told_with_those_that_are() -> None:

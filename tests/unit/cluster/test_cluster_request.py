@@ -65,6 +65,15 @@ def test_a_port_that_is_not_written_is_left_to_the_users_ssh_configuration(tmp_p
     assert [machine.login.port for machine in made.machines if machine.login] == [None, 22]
 
 
+def test_machines_behind_one_host_are_told_apart_by_their_ports_and_others_are_called_by_their_host(
+    tmp_path: Path,
+) -> None:
+    written = [("127.0.0.1", 22), ("127.0.0.1", 10022), ("192.0.2.1", 10022)]
+    machines = [f"{{host: {host}, user: bob, port: {port}}}" for host, port in written]
+    made = request(tmp_path, remote(*machines))
+    assert [machine.label for machine in made.machines] == ["127.0.0.1 port 22", "127.0.0.1 port 10022", "192.0.2.1"]
+
+
 def test_a_password_of_ask_is_asked_for_with_user_and_host(tmp_path: Path) -> None:
     asked = []
 

@@ -103,7 +103,7 @@ def test_a_fixed_port_that_is_in_use_is_an_error_unless_our_own_node_has_it() ->
 
 def neighbour(label: str, **changes: Any) -> Neighbour:
     known = facts(python=sys.executable, addresses=("127.0.0.1",), ssh_address="127.0.0.1", **changes)
-    return Neighbour(label, MachineSettings(label), LocalTransport(label), known)
+    return Neighbour(MachineSettings(label), LocalTransport(label), known)
 
 
 def free_ports(count: int) -> tuple[int, ...]:
@@ -145,7 +145,7 @@ def test_the_fixed_port_of_a_node_that_runs_already_counts_as_open() -> None:
 def test_machines_without_a_common_network_are_told() -> None:
     lonely = facts(python=sys.executable, addresses=("127.255.255.255",), ssh_address="127.255.255.255")
     machines = [
-        Neighbour("h1", MachineSettings("127.255.255.255"), LocalTransport("h1"), lonely),
+        Neighbour(MachineSettings("127.255.255.255"), LocalTransport("h1"), lonely),
         neighbour("h2", free_ports=free_ports(9)),
     ]
     with pytest.raises(ClusterError, match=r"^127.255.255.255: h2 cannot reach it .*TCP .*iptables -I INPUT"):
