@@ -53,7 +53,8 @@ def update(
 
     def payload(record: ExperimentRecord) -> list[Any]:
         if search_space is not None:
-            changes["searchSpace"] = read_search_space(search_space, checked=not _own_tuner(record))
+            tuner = None if _own_tuner(record) else record.config["tuner"]["name"]
+            changes["searchSpace"] = read_search_space(search_space, tuner=tuner)
         return [changes]
 
     _request(entry, "update", payload)

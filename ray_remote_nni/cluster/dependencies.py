@@ -35,11 +35,28 @@ class DependencyPlan:
     downloaded: tuple[str, ...]
     folder: str | None
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The distributions."""
+        downloaded = (canonicalize_name(Requirement(text).name) for text in self.downloaded)
+        return frozenset((*self.copied, *downloaded))
 
-def plan_dependencies(here: Mapping[str, Available], head: MachineFacts) -> DependencyPlan:
-    """Decide, for each distribution that the head lacks, whether to copy or to download it."""
+
+def plan_dependencies(
+    here: Mapping[str, Available],
+    head: MachineFacts,
+    roots: Sequence[str] = ROOTS,
+    brought: DependencyPlan | None = None,
+) -> DependencyPlan:
+    """Decide, for each distribution that the head lacks for `roots`, whether to copy or to download it.
+
+    What another plan has `brought` there is there.
+    """
     copied, downloaded = [], []
-    for name, specifiers in sorted(_missing(here, head).items()):
+    there = brought.names if brought is not None else frozenset()
+    for name, specifiers in sorted(_missing(here, head, roots).items()):
+        if name in there:
+            continue
         ours = here[name]
         if ours.fits(head):
             copied.append(name)
@@ -52,7 +69,7 @@ def plan_dependencies(here: Mapping[str, Available], head: MachineFacts) -> Depe
     return DependencyPlan(tuple(copied), tuple(downloaded), f"head-{digest}")
 
 
-def _missing(here: Mapping[str, Available], head: MachineFacts) -> dict[str, SpecifierSet]:
+def _missing(here: Mapping[str, Available], head: MachineFacts, roots: Sequence[str]) -> dict[str, SpecifierSet]:
     """Return what must be brought to the head, and what is required of each.
 
     What the head has goes with what else it has, whatever ours would require. Only a compiled distribution is brought
@@ -60,7 +77,7 @@ def _missing(here: Mapping[str, Available], head: MachineFacts) -> dict[str, Spe
     """
     specifiers: dict[str, SpecifierSet] = {}
     missing: set[str] = set()
-    waiting = [Requirement(root) for root in ROOTS]
+    waiting = [Requirement(root) for root in roots]
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
@@ -82,13 +99,13 @@ def _python_tag(head: MachineFacts) -> str:
     return f"cp{head.python_version[0]}{head.python_version[1]}"
 
 
-async def pack_dependencies(plan: DependencyPlan, head_host: str, head: MachineFacts) -> bytes:
-    """Return the archive of the plan's folder. Raises MachineError where a download fails."""
+async def pack_dependencies(plan: DependencyPlan, head_host: str, head: MachineFacts, wanted: str = ROOTS[0]) -> bytes:
+    """Return the archive of the plan's folder. Raises MachineError, which names what is `wanted`, where pip fails."""
     with TemporaryDirectory(prefix="ray-nni-") as scratch:
         unpacked = Path(scratch) / "unpacked"
         unpacked.mkdir()
         if plan.downloaded:
-            await _download(plan.downloaded, Path(scratch), unpacked, head_host, head)
+            await _download(plan.downloaded, Path(scratch), unpacked, head_host, head, wanted)
         files = [
             (file.relative_to(unpacked).as_posix(), file) for file in sorted(unpacked.rglob("*")) if file.is_file()
         ]
@@ -98,7 +115,7 @@ async def pack_dependencies(plan: DependencyPlan, head_host: str, head: MachineF
 
 
 async def _download(
-    requirements: Sequence[str], scratch: Path, target: Path, head_host: str, head: MachineFacts
+    requirements: Sequence[str], scratch: Path, target: Path, head_host: str, head: MachineFacts, wanted: str
 ) -> None:
     wheels = scratch / "wheels"
     failure = await run_pip("download", head, head.python_version, *("--no-deps", "--dest", str(wheels), *requirements))
@@ -106,7 +123,7 @@ async def _download(
         raise MachineError(
             head_host,
             f"as the head it needs {', '.join(requirements)}, and pip could not download that here ({failure}).",
-            f"On that machine: {head.python} -m pip install '{ROOTS[0]}'",
+            f"On that machine: {head.python} -m pip install '{wanted}'",
         )
     for wheel in sorted(wheels.iterdir()):
         with zipfile.ZipFile(wheel) as archive:

@@ -39,6 +39,8 @@ def advise(
         for path, message, remedy in (
             *_concurrency(experiment),
             *_command(experiment),
+            *_checkpoints(experiment),
+            *_resampling(experiment),
             *_code(experiment, source, names, secret),
         )
     ]
@@ -81,6 +83,30 @@ def _room(experiment: ExperimentConfig) -> int | None:
             return None
         room += min(limits)
     return room
+
+
+def _checkpoints(experiment: ExperimentConfig) -> Iterator[_Advice]:
+    service = experiment.training_service
+    if experiment.tuner.name != "PBT" or not isinstance(service, RemoteConfig):
+        return
+    options = [experiment.ray.machine(machine.host, machine.port) for machine in service.machine_list]
+    if sum(one.enabled and one.max_trials != 0 for one in options) < 2:
+        return
+    folder = experiment.tuner.class_args.get("all_checkpoint_dir")
+    shared = "a folder that all machines share (NFS or the like)"
+    if folder is None:
+        message = "trials go on from checkpoints of others, and by default these stay on the machine that wrote them"
+        yield ("tuner",), message, f"Add all_checkpoint_dir to its classArgs: {shared}; or run trials on one machine"
+    else:
+        message = f"trials on several machines go on from each other's checkpoints in {folder}"
+        yield ("tuner", "classArgs", "all_checkpoint_dir"), message, f"Make sure that it is {shared}"
+
+
+def _resampling(experiment: ExperimentConfig) -> Iterator[_Advice]:
+    wanted = experiment.tuner.name == "Metis" and experiment.tuner.class_args.get("no_resampling") is False
+    if wanted and experiment.ray.duplicates == "avoid":
+        message = "Metis is to try configurations again, and ray.duplicates: avoid, the default, forbids it"
+        yield ("tuner", "classArgs", "no_resampling"), message, "Add duplicates: allow to the block ray"
 
 
 def _command(experiment: ExperimentConfig) -> Iterator[_Advice]:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
-from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Node, Source, describe, is_null, to_plain
+from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Node, Source, describe, is_null, text_of, to_plain
 from ray_remote_nni.config.models import AlgorithmConfig
 from ray_remote_nni.config.names import FieldPath, listed, nearest
 from ray_remote_nni.config.problems import Problem
-from ray_remote_nni.config.tuner_arguments import ALIASES, TPE_ARGS, TUNERS, Rule, spelled
+from ray_remote_nni.config.tuner_arguments import (
+    ALIASES,
+    INSTALL_MODELS,
+    NEED_SCIKIT_LEARN,
+    TPE_ARGS,
+    TUNERS,
+    Rule,
+    spelled,
+)
 
 SUPPORTED_TUNERS = tuple(TUNERS)
 
-_NNI_TUNERS = (*TUNERS, *ALIASES, "Metis", "MetisTuner", "GP", "GPTuner", "SMAC")
-_NNI_TUNERS += ("PBT", "PBTTuner", "PPO", "PPOTuner", "DNGO", "DNGOTuner", "NetworkMorphism")
-_NNI_TUNERS += ("RegularizedEvolutionTuner",)
+_NNI_TUNERS = (
+    *TUNERS,
+    *ALIASES,
+    "PPO",
+    "PPOTuner",
+    "DNGO",
+    "DNGOTuner",
+    "NetworkMorphism",
+    "RegularizedEvolutionTuner",
+)
 
 
 def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tuple[AlgorithmConfig, list[Problem]]:
@@ -27,12 +43,21 @@ def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tupl
         return tuner, [source.problem(path, "it names no algorithm", f"Add its name, such as {key}: TPE")]
     name = _supported(tuner.name)
     problems = [] if name else [_unsupported(source, tuner.name, (*path, "name"))]
+    if name in NEED_SCIKIT_LEARN and find_spec("sklearn") is None:
+        message = f"the tuner {name} needs scikit-learn, which is not installed here"
+        problems.append(source.problem((*path, "name"), message, INSTALL_MODELS))
     meant = name or _supported(nearest(tuner.name, _NNI_TUNERS) or "")
     if meant is None:
         return tuner, problems
     checker = ArgumentChecker(source, meant)
     arguments = checker.arguments_at((*path, "classArgs"))
     return tuner.model_copy(update={"name": name, "class_args": arguments}), problems + checker.problems
+
+
+def named_tuner(source: Source) -> str | None:
+    """The built-in tuner of a config, as we spell it, if there is such a one."""
+    name = text_of(source.find(("tuner", "name")))
+    return None if name is None else _supported(name)
 
 
 def check_own(source: Source, algorithm: AlgorithmConfig, path: FieldPath) -> list[Problem]:

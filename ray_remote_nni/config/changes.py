@@ -8,6 +8,7 @@ from typing import Any
 from ray_remote_nni.config.located import LocatedDict, to_plain
 from ray_remote_nni.config.search_space import check_search_space
 from ray_remote_nni.config.text_file import Unreadable, read_text
+from ray_remote_nni.config.tuner_spaces import unsupported
 from ray_remote_nni.config.values import Refused, parse_duration_s
 from ray_remote_nni.config.yaml_source import Unparsable, parse_yaml
 from ray_remote_nni.errors import UsageError
@@ -21,8 +22,8 @@ def read_duration(text: str) -> float:
         raise UsageError(f"the duration {text!r} is none; write a number of seconds, or 30m, 1.5h, 2d.") from error
 
 
-def read_search_space(path: Path, *, checked: bool) -> dict[str, Any]:
-    """Return the search space in a file of JSON or YAML, `checked` unless its tuner has a form of its own.
+def read_search_space(path: Path, *, tuner: str | None) -> dict[str, Any]:
+    """Return the search space in a file of JSON or YAML for a built-in tuner; one of the user's own checks it itself.
 
     Raises UsageError.
     """
@@ -33,10 +34,11 @@ def read_search_space(path: Path, *, checked: bool) -> dict[str, Any]:
     if not isinstance(node, LocatedDict):
         raise UsageError(f"{path} holds no search space: a mapping of parameter names is wanted.")
     space: dict[str, Any] = to_plain(node)
-    if not checked:
+    if tuner is None:
         return space
     space, flaws = check_search_space(space)
-    wrong = [f"{'.'.join(map(str, flaw.path))}: {flaw.message}" for flaw in flaws if flaw.level == "error"]
+    errors = [flaw for flaw in flaws if flaw.level == "error"] or unsupported(tuner, space)
+    wrong = [f"{'.'.join(map(str, flaw.path))}: {flaw.message}" for flaw in errors]
     if wrong:
         raise UsageError(f"{path}: " + "; ".join(wrong))
     return space

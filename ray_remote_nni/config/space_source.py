@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ray_remote_nni.config.algorithms import named_tuner
 from ray_remote_nni.config.annotations import read_annotations
 from ray_remote_nni.config.json_source import parse_json
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Node, Source, text_of, to_plain
@@ -15,6 +16,7 @@ from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.search_space import SpaceProblem, check_search_space
 from ray_remote_nni.config.text_file import Unreadable, read_text
+from ray_remote_nni.config.tuner_spaces import unsupported
 from ray_remote_nni.config.values import resolve_path
 from ray_remote_nni.config.yaml_source import Unparsable, parse_yaml
 
@@ -39,6 +41,8 @@ def load_search_space(source: Source, base: Path) -> tuple[dict[str, Any], list[
     if isinstance(space, dict) and source.find(("tuner", "className")) is not None:
         return space, []
     checked, flaws = check_search_space(space)
+    if not any(flaw.level == "error" for flaw in flaws):
+        flaws += unsupported(named_tuner(source), checked)
     return checked, [_problem(place, path, flaw) for flaw in flaws]
 
 

@@ -73,6 +73,7 @@ def _at_most(maximum: float, rule: Rule) -> Rule:
     return f"{accepted} and at most {maximum}", check
 
 
+_SHARE = _at_most(1, at_least(0, number, "a number of at least 0"))
 _POSITIVE = at_least(0, number, "a number above 0", exclusive=True)
 
 
@@ -96,6 +97,33 @@ _OLD_HYPEROPT: Mapping[str, Rule | None] = {
     "constant_liar_type": words("min", "max", "mean"),
 }
 
+_GP: Mapping[str, Rule | None] = {
+    "utility": words("ei", "ucb", "poi"),
+    **{name: at_least(0, number, "a number of at least 0") for name in ("kappa", "xi", "alpha")},
+    "nu": at_least(0, number, "a number above 0", exclusive=True),
+    "cold_start_num": _integer(1),
+    "selection_num_warm_up": _integer(1),
+    "selection_num_starting_points": _integer(0),
+}
+
+_FLAG: Rule = ("true or false", lambda value: value if isinstance(value, bool) else None)
+
+_METIS: Mapping[str, Rule | None] = {
+    **{name: _FLAG for name in ("no_resampling", "no_candidates")},
+    **{name: _integer(1) for name in ("selection_num_starting_points", "cold_start_num")},
+    "exploration_probability": _SHARE,
+}
+
+_PBT: Mapping[str, Rule | None] = {
+    "all_checkpoint_dir": (
+        "an absolute path, or one in the home (~/...): each trial has a working directory of its own",
+        lambda value: value if isinstance(value, str) and value.startswith(("/", "~/")) else None,
+    ),
+    "population_size": _integer(1),
+    **{name: at_least(0, number, "a number of at least 0") for name in ("factor", "factors")},
+    **{name: _SHARE for name in ("resample_probability", "fraction")},
+}
+
 TUNERS: Mapping[str, TunerArguments] = MappingProxyType(
     {
         "TPE": TunerArguments("minimize", {"tpe_args": None, **_OLD_HYPEROPT}),
@@ -116,14 +144,25 @@ TUNERS: Mapping[str, TunerArguments] = MappingProxyType(
                 "min_points_in_model": _integer(0),
                 "top_n_percent": _at_most(99, _integer(1)),
                 "num_samples": _integer(1),
-                "random_fraction": _at_most(1, at_least(0, number, "a number of at least 0")),
+                "random_fraction": _SHARE,
                 "bandwidth_factor": _POSITIVE,
                 "min_bandwidth": _POSITIVE,
                 "config_space": ("no file here: write what is in it as searchSpace", lambda value: None),
             },
         ),
+        "GP": TunerArguments("maximize", _GP),
+        "PBT": TunerArguments("maximize", _PBT),
+        "Metis": TunerArguments("maximize", _METIS),
+        "SMAC": TunerArguments("maximize", {"config_dedup": _FLAG}),
     }
 )
 
 #: Other names that NNI has for some of them.
-ALIASES: Mapping[str, str] = MappingProxyType({"BatchTuner": "Batch"})
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {"BatchTuner": "Batch", "GPTuner": "GP", "PBTTuner": "PBT", "MetisTuner": "Metis"}
+)
+
+#: Tuners that fit a model of scikit-learn, an optional extra.
+NEED_SCIKIT_LEARN = ("GP", "Metis", "SMAC")
+SCIKIT_LEARN = "scikit-learn>=1.4"
+INSTALL_MODELS = "Type: pip install 'ray-remote-nni[models]'"

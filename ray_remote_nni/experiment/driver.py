@@ -7,6 +7,7 @@ import fcntl
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import ray
@@ -26,7 +27,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run the experiment named on the command line, whose spec is in its folder on this machine."""
+    """Run the experiment named on the command line, whose spec is in its folder on this machine.
+
+    Folders after its name are for the tuner's imports.
+    """
     directory = experiment_directory(sys.argv[1])
     _log_to(directory / "log")
     with (directory / "lock").open("w") as lock:
@@ -34,10 +38,10 @@ def main() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.exit(f"experiment {sys.argv[1]} has a driver already")
-        run(read_spec(directory), directory / RECORDS_FILE)
+        run(read_spec(directory), directory / RECORDS_FILE, sys.argv[2:])
 
 
-def run(spec: ExperimentSpec, file: Path) -> None:
+def run(spec: ExperimentSpec, file: Path, libraries: Sequence[str] = ()) -> None:
     """Run an experiment to its end; the records say how that was."""
     with _open_records(spec, file) as store:
         store.set_driver()
@@ -45,7 +49,7 @@ def run(spec: ExperimentSpec, file: Path) -> None:
         try:
             ray.init(address="auto", log_to_driver=False, logging_level=logging.WARNING)
             with RecordReader(file) as records:
-                status = asyncio.run(_run(spec, store, records))
+                status = asyncio.run(_run(spec, store, records, libraries))
         except BaseException as error:
             _LOG.exception("the experiment ended in an error")
             with RecordReader(file) as records:
@@ -59,9 +63,11 @@ def run(spec: ExperimentSpec, file: Path) -> None:
         store.set_status(status)
 
 
-async def _run(spec: ExperimentSpec, store: RecordStore, records: RecordReader) -> ExperimentStatus:
+async def _run(
+    spec: ExperimentSpec, store: RecordStore, records: RecordReader, libraries: Sequence[str]
+) -> ExperimentStatus:
     own = spec.own_tuner
-    suggestions: Suggests = OwnTuner(spec, own, records) if own is not None else Suggestions(spec, records)
+    suggestions: Suggests = OwnTuner(spec, own, records) if own is not None else Suggestions(spec, records, libraries)
     loop = ExperimentLoop(spec, store, records, suggestions)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
     return await loop.run()

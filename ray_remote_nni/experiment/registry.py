@@ -17,7 +17,8 @@ class ExperimentEntry:
     """An experiment of this client.
 
     `directory` holds its mirror; `cluster` is the name of the cluster that it runs or ran on, `config` the file it
-    came from, `started` its start in seconds since the epoch, `job` the Ray job of its latest driver.
+    came from, `started` its start in seconds since the epoch, `job` the Ray job of its latest driver. `tuner_needs` is
+    what has to be installed for its tuner, besides what all need.
     """
 
     experiment_id: str
@@ -28,6 +29,7 @@ class ExperimentEntry:
     started: float
     code: str
     job: str
+    tuner_needs: str | None = None
 
     @property
     def mirror(self) -> Path:

@@ -8,15 +8,17 @@ import secrets
 import shlex
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ray_remote_nni.cluster.extras import bring_extra
 from ray_remote_nni.cluster.request import identity_of
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.config import AlgorithmConfig, ExperimentConfig, LoadedConfig, LocalConfig, MachineConfig
+from ray_remote_nni.config.tuner_arguments import INSTALL_MODELS, NEED_SCIKIT_LEARN, SCIKIT_LEARN
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
@@ -151,6 +153,7 @@ async def submit(
         started=time.time(),
         code=name,
         job="",
+        tuner_needs=SCIKIT_LEARN if config.tuner.name in NEED_SCIKIT_LEARN else None,
     )
     return await start_driver(entry, head)
 
@@ -167,21 +170,28 @@ async def _send_own(
 
 
 async def start_driver(entry: ExperimentEntry, head: Head) -> ExperimentEntry:
-    """Start a driver for an experiment whose spec and code are on the head."""
+    """Start a driver for an experiment whose spec and code are on the head.
+
+    What its tuner needs is brought first: `up` may not have known of it, or another head may be in its place.
+    """
+    libraries = []
+    if entry.tuner_needs is not None:
+        found = await bring_extra(head.connection, head.machine.python, entry.tuner_needs, INSTALL_MODELS)
+        libraries = [] if found is None else [found]
     job = f"ray-nni-{entry.experiment_id}-{secrets.token_hex(3)}"
     entry = dataclasses.replace(entry, job=job, cluster=head.state.name)
     # Remembered before it runs: whatever happens to us now, it can be found.
     entry.save()
     dashboard = await head.dashboard()
-    command = driver_command(head.machine.python, entry.experiment_id)
+    command = driver_command(head.machine.python, entry.experiment_id, libraries)
     await dashboard.submit_job(job, command, {"experiment": entry.experiment_id})
     return entry
 
 
-def driver_command(python: str, experiment_id: str) -> str:
-    """Return the command of a Ray job that is an experiment's driver."""
+def driver_command(python: str, experiment_id: str, libraries: Sequence[str] = ()) -> str:
+    """Return the command of a Ray job that is an experiment's driver; `libraries` are for its tuner's imports."""
     # Without a shell in between: what Ray watches is the driver itself.
-    return f"exec {shlex.join([python, '-m', 'ray_remote_nni.experiment.driver', experiment_id])}"
+    return f"exec {shlex.join([python, '-m', 'ray_remote_nni.experiment.driver', experiment_id, *libraries])}"
 
 
 def _write_config(directory: Path, config: Any) -> None:

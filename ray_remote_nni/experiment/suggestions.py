@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.trial.metrics import default_value
 from ray_remote_nni.trial.spec import Reported
 from ray_remote_nni.trial.task import on_node
+from ray_remote_nni.trial.workspace import experiment_directory
 from ray_remote_nni.tuner.actor import Nothing, TunerActor
 from ray_remote_nni.tuner.replay import Result
 
@@ -64,7 +66,8 @@ class Suggests(Protocol):
 class Suggestions:
     """Asks the tuner actor. Trials must be in the records before `ended` tells of them."""
 
-    def __init__(self, spec: ExperimentSpec, records: RecordReader) -> None:
+    def __init__(self, spec: ExperimentSpec, records: RecordReader, libraries: Sequence[str] = ()) -> None:
+        """`libraries` are the folders of packages that the tuner needs and the driver does not."""
         self.asks_again = False
         self.ends_known = 0
         self._spec = spec
@@ -72,21 +75,27 @@ class Suggestions:
         self._records = records
         self._losses = 0
         self._made = 0
+        self._libraries = libraries
         self._ends: list[tuple[str, float | None]] = []
         self._actor: Any = self._create()
 
     def _create(self) -> Any:
         spec = self._spec
         arguments = {name: value for name, value in spec.tuner_args.items() if name != "seed"}
+        if spec.tuner == "PBT":
+            arguments.setdefault("all_checkpoint_dir", str(experiment_directory(spec.experiment_id) / "checkpoints"))
         # For some time after its loss, an actor's name is taken.
         self._made += 1
         again = f" ({self._made})" if self._made > 1 else ""
-        options = {
+        options: dict[str, Any] = {
             "name": f"tuner {spec.experiment_id}{again}",
             # Beside the records: it is lost with no other machine. A mere preference does not count for an actor that
             # reserves nothing: Ray places it anywhere.
             "scheduling_strategy": on_node(self._head_node, hard=True),
         }
+        if self._libraries:
+            path = os.pathsep.join([*self._libraries, os.environ.get("PYTHONPATH", "")])
+            options["runtime_env"] = {"env_vars": {"PYTHONPATH": path}}
         actor: Any = TunerActor.options(**options).remote(  # type: ignore[attr-defined]
             spec.tuner, dict(spec.search_space), arguments, spec.seed, spec.duplicates
         )

@@ -12,10 +12,26 @@ if TYPE_CHECKING:
     from ray_remote_nni.tuner.proposals import Proposer
     from ray_remote_nni.tuner.space import SearchSpace
 
-TUNER_NAMES = ("TPE", "Random", "Anneal", "GridSearch", "Batch", "Evolution", "Hyperband", "BOHB")
+TUNER_NAMES = (
+    "TPE",
+    "Random",
+    "Anneal",
+    "GridSearch",
+    "Batch",
+    "Evolution",
+    "Hyperband",
+    "BOHB",
+    "GP",
+    "PBT",
+    "Metis",
+    "SMAC",
+)
 
 #: Other names that NNI has for some of them.
-TUNER_ALIASES = {"BatchTuner": "Batch"}
+TUNER_ALIASES = {"BatchTuner": "Batch", "GPTuner": "GP", "PBTTuner": "PBT", "MetisTuner": "Metis"}
+
+#: Those that need scikit-learn.
+MODEL_TUNERS = ("GP", "Metis", "SMAC")
 
 
 def create_tuner(
@@ -76,6 +92,14 @@ def _create(
         from ray_remote_nni.tuner.bohb import create_bohb
 
         return create_bohb(space, class_args, seed, avoid)
+    if name == "PBT":
+        from ray_remote_nni.tuner.pbt import create_pbt
+
+        return create_pbt(space, class_args, seed)
+    if name in MODEL_TUNERS:
+        from ray_remote_nni.tuner.models.create import create_model_tuner
+
+        return create_model_tuner(name, search_space, class_args, seed, avoid)
     from ray_remote_nni.tuner.proposals import ProposalStrategy
 
     arguments = read_arguments(name, class_args, seed)

@@ -63,6 +63,10 @@ def test_up_makes_a_private_runtime_where_there_is_no_ray_and_only_once(
     trials = client.trials()
     again = client.run("up", always).stderr
     checked = client.json("check", always, "--connect")
+    # Its tuner needs more of the head than `up` knew of.
+    fields = {"maxTrialNumber": 4, "trialConcurrency": 2, "tuner": {"name": "GP", "classArgs": {"cold_start_num": 1}}}
+    script = "import nni; nni.report_final_result(nni.get_next_parameter()['x'])"
+    by_gp = client.json("run", client.write_experiment(with_ray, script, **fields))
     state = json.loads(next((client.home / ".ray-nni/clusters").glob("*.json")).read_text())
     client.run("down")
 
@@ -71,6 +75,7 @@ def test_up_makes_a_private_runtime_where_there_is_no_ray_and_only_once(
     assert told(first.stderr, "no package index is in reach: the packages are sent from here") == {bare[1].address}
     assert [machine["runtime"] for machine in checked["machines"]] == ["private", "private"]
     assert told(again, "making a private Python") == set()
+    assert by_gp["trials"] == {"SUCCEEDED": 4}
     assert all("/.ray-nni/runtime/" in machine["python"] for machine in state["machines"])
     assert bare[0].run("ls -A ~/.ray-nni/runtime | grep part || true") == ""
     minors = {trial["machine"]: trial["metric"]["minor"] for trial in trials}

@@ -24,7 +24,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "guard": (set(), set()),
     "config": ({"errors"}, {"pydantic", "yaml"}),
     "records": ({"errors"}, set()),
-    "tuner": ({"errors"}, {"hyperopt", "numpy", "scipy"}),
+    "tuner": ({"errors"}, {"hyperopt", "numpy", "scipy", "sklearn", "threadpoolctl"}),
     "assessor": ({"errors"}, {"numpy", "scipy"}),
     "custom": ({"errors", "guard"}, set()),
     "testing": ({"errors", "tuner"}, {"pytest"}),
@@ -52,7 +52,7 @@ BARE = {
 }
 #: Run on a machine by Ray's Python.
 WITH_RAY = {"experiment.driver", "trial.task", "tuner.actor", "cluster.remote.start_hook"}
-ON_MACHINES = {"ray", "hyperopt", "numpy", "scipy"}
+ON_MACHINES = {"ray", "hyperopt", "numpy", "scipy", "sklearn", "threadpoolctl"}
 
 
 def name_of(file: Path) -> str:

@@ -125,6 +125,18 @@ def test_the_closure_here_has_all_that_hyperopt_needs() -> None:
     assert not here["numpy"].pure
 
 
+def test_what_one_tuner_needs_besides_comes_in_a_folder_of_its_own() -> None:
+    more = {**HERE, "scikit-learn": compiled("scikit-learn", "numpy>=1.22", "joblib"), "joblib": pure("joblib")}
+    roots = (*ROOTS, "scikit-learn>=1")
+    for head in (head_with(), head_with(numpy="2.0.1", scipy="1.14.0", tqdm="4", joblib="1")):
+        brought = plan_dependencies(HERE, facts(**head))
+        extra = plan_dependencies(more, facts(**head), roots, brought)
+        assert set(extra.copied) == {"scikit-learn", "joblib"} - set(head["distributions"])
+        assert extra.folder != brought.folder
+    there = head_with(hyperopt="0.3.0", numpy="2.4.6", scipy="1.17.1", tqdm="4", joblib="1", **{"scikit-learn": "1.4"})
+    assert plan_dependencies(more, facts(**there), roots, plan_dependencies(HERE, facts(**there))).folder is None
+
+
 def unpack(archive: bytes, target: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
         packed.extractall(target, filter="data")

@@ -60,6 +60,26 @@ def test_more_trials_at_once_than_the_options_of_machines_allow(load: Load) -> N
     assert "room for 1 trial by" in problem.message
 
 
+def test_checkpoints_of_pbt_on_several_machines(load: Load) -> None:
+    text = remote("port: 22", "port: 22").replace("trialGpuNumber: 2\n", "")
+    [problem] = advice(load, text.replace("{name: TPE}", "{name: PBTTuner}"))
+    assert (problem.field, problem.level) == ("tuner", "warning")
+    assert "Add all_checkpoint_dir to its classArgs: a folder that all machines share" in (problem.remedy or "")
+    [problem] = advice(load, text.replace("{name: TPE}", "{name: PBT, classArgs: {all_checkpoint_dir: /nfs/c}}"))
+    assert problem.field == "tuner.classArgs.all_checkpoint_dir"
+    assert advice(load, text.replace("{name: TPE}", "{name: PBT}") + "ray: {machines: {h1: {maxTrials: 0}}}\n") == []
+
+
+def test_metis_is_to_try_again_what_may_not_be_tried_again(load: Load) -> None:
+    text = LOCAL.replace("{name: TPE}", "{name: Metis, classArgs: {no_resampling: false}}")
+    [problem] = advice(load, text)
+    assert (problem.field, problem.remedy) == (
+        "tuner.classArgs.no_resampling",
+        "Add duplicates: allow to the block ray",
+    )
+    assert advice(load, text + "ray: {duplicates: allow}\n") == []
+
+
 @pytest.mark.parametrize("command", ["python3 -u trian.py --lr 1", "bash trian.sh", "/usr/bin/python3.11 trian.py"])
 def test_a_script_that_is_not_there(command: str, load: Load) -> None:
     [problem] = advice(load, LOCAL.replace("python3 train.py", command))

@@ -17,12 +17,12 @@ def test_durations_are_those_of_a_config() -> None:
 def test_a_search_space_is_checked_unless_its_tuner_has_a_form_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "space.json"
     file.write_text('{"x": [1, 100]}')
-    assert read_search_space(file, checked=False) == {"x": [1, 100]}
+    assert read_search_space(file, tuner=None) == {"x": [1, 100]}
     with pytest.raises(UsageError, match="x: found a list"):
-        read_search_space(file, checked=True)
+        read_search_space(file, tuner="TPE")
 
     file.write_text('{"lr": {"_type": "loguniform", "_value": ["1e-4", 1]}}')
-    assert read_search_space(file, checked=True) == {"lr": {"_type": "loguniform", "_value": [1e-4, 1]}}
+    assert read_search_space(file, tuner="TPE") == {"lr": {"_type": "loguniform", "_value": [1e-4, 1]}}
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", ""])
@@ -30,4 +30,4 @@ def test_what_is_no_search_space_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "space.json"
     file.write_text(text)
     with pytest.raises(UsageError, match="search space"):
-        read_search_space(file, checked=True)
+        read_search_space(file, tuner="TPE")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from config_texts import LOCAL, MINIMAL, Experiment
@@ -13,6 +15,9 @@ from ray_remote_nni.assessor.curve_fitting import CurveFitting
 from ray_remote_nni.assessor.median_stop import MedianStop
 from ray_remote_nni.config import ExperimentConfig, load_config, picture
 from ray_remote_nni.config.picture import DEFAULTS
+from ray_remote_nni.tuner.models.gp import GpSettings
+from ray_remote_nni.tuner.models.metis import MetisSettings
+from ray_remote_nni.tuner.pbt import PbtSettings
 from ray_remote_nni.tuner.tpe.settings import TpeSettings
 
 REMOTE = """\
@@ -100,6 +105,15 @@ def test_the_defaults_that_are_shown_are_those_of_the_tuner() -> None:
     for name in ("n_startup_jobs", "linear_forgetting", "prior_weight"):
         assert DEFAULTS["TPE"][name] == str(getattr(settings, name))
     assert (settings.maximize, settings.n_ei_candidates, settings.gamma, settings.liar) == (False, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("GP", GpSettings()), ("Metis", MetisSettings()), ("PBT", PbtSettings())]
+)
+def test_the_defaults_that_are_shown_are_those_of_the_settings(name: str, settings: Any) -> None:
+    # By default, the driver says where PBT's checkpoints are.
+    own = {key: str(value) for key, value in asdict(settings).items() if key != "all_checkpoint_dir"}
+    assert {key: value for key, value in DEFAULTS[name].items() if key in own} == own
 
 
 @pytest.mark.parametrize(("name", "algorithm"), [("Medianstop", MedianStop), ("Curvefitting", CurveFitting)])

@@ -8,6 +8,7 @@ import pytest
 
 from ray_remote_nni.config.algorithms import SUPPORTED_TUNERS
 from ray_remote_nni.config.tuner_arguments import ALIASES
+from ray_remote_nni.config.tuner_spaces import unsupported
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.testing import TunerContract
 from ray_remote_nni.testing.spaces import SPACES, Space
@@ -91,9 +92,48 @@ class TestBatch(Built):
         monkeypatch.setattr("ray_remote_nni.testing.tuner.assert_legal", assert_one_of_them)
 
 
+#: The spaces that GP takes; Metis and SMAC take no more of the log forms.
+FLAT_NUMBERS = ("numeric choice", "randint", "uniform", "quniform", "loguniform", "qloguniform")
+
+
+class TestGp(Built):
+    name = "GP"
+    class_args: ClassVar[dict[str, Any]] = {"cold_start_num": 5, "selection_num_warm_up": 100}
+    supported = FLAT_NUMBERS
+    trials = 12
+
+
+class TestMetis(Built):
+    name = "Metis"
+    class_args: ClassVar[dict[str, Any]] = {"cold_start_num": 5, "selection_num_starting_points": 50}
+    supported = FLAT_NUMBERS[:4]
+    trials = 12
+
+
+class TestSmac(Built):
+    name = "SMAC"
+    supported = ("choice", *FLAT_NUMBERS[:5])
+    trials = 16
+
+
+class TestPbt(Built):
+    name = "PBT"
+    class_args: ClassVar[dict[str, Any]] = {"all_checkpoint_dir": "/shared", "population_size": 6}
+    finite = None
+    extra = frozenset({"load_checkpoint_dir", "save_checkpoint_dir"})
+
+
 def test_the_config_knows_the_same_tuners() -> None:
     assert SUPPORTED_TUNERS == TUNER_NAMES
     assert dict(ALIASES) == TUNER_ALIASES
+
+
+@pytest.mark.parametrize("tuner", TUNER_NAMES)
+@pytest.mark.parametrize("space", SPACES)
+def test_the_config_refuses_the_same_spaces(tuner: str, space: str) -> None:
+    (tested,) = [one for one in Built.__subclasses__() if one.name == tuner]
+    # Batch reads its space in a way of its own.
+    assert (unsupported(tuner, SPACES[space]) == []) == (space in tested.supported or tuner == "Batch")
 
 
 def test_every_tuner_is_tested_here() -> None:

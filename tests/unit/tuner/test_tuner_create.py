@@ -17,8 +17,8 @@ def test_the_case_of_a_tuner_name_does_not_matter(name: str) -> None:
 
 
 def test_an_unknown_tuner_is_refused_with_the_known_names() -> None:
-    with pytest.raises(UsageError, match="'GP' is not known"):
-        create_tuner("GP", FLAT)
+    with pytest.raises(UsageError, match="'DNGO' is not known"):
+        create_tuner("DNGO", FLAT)
 
 
 @pytest.mark.parametrize(
