@@ -206,7 +206,7 @@ def test_as_many_shares_fit_as_trials_may_share_a_gpu_and_no_more(count: int) ->
     assert units * count <= 10_000 < units * (count + 1)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_gpu_carries_more_trials_than_it_may_whatever_happens(data: st.DataObject) -> None:
     wanted = data.draw(st.integers(1, 3))
