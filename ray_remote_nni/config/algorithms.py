@@ -72,9 +72,6 @@ def check_own(source: Source, algorithm: AlgorithmConfig, path: FieldPath) -> li
     if not all(part.isidentifier() for part in algorithm.class_name.split(".")) or "." not in algorithm.class_name:
         message = f"found {algorithm.class_name!r}; accepted: the class in its module, such as my_tuner.MyTuner"
         return [source.problem(place, message)]
-    folder = algorithm.code_directory
-    if folder is not None and not folder.is_dir():
-        return [source.problem((*path, "codeDirectory"), f"there is no folder {folder}")]
     return []
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ray_remote_nni.config.located import LocatedDict, LocatedList, Source, text_of
+from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import resolve_path
 
@@ -22,9 +23,7 @@ def check_files(source: Source, base: Path) -> list[Problem]:
     for algorithm in ("tuner", "assessor"):
         path = (algorithm, "codeDirectory")
         text = text_of(source.find(path))
-        if text is not None and not resolve_path(text, base).is_dir():
-            message = f"{resolve_path(text, base)} is no directory"
-            problems.append(source.problem(path, message, "Name the folder of the algorithm's module"))
+        problems += _check_directory(source, path, text, base, "Name the folder of the algorithm's module")
     return problems
 
 
@@ -55,10 +54,11 @@ def _check_key_files(source: Source, base: Path) -> list[Problem]:
 
 def _check_code_directory(source: Source, base: Path) -> list[Problem]:
     text = text_of(source.root.given("trialCodeDirectory"))
-    if text is None:
-        return []
-    directory = resolve_path(text, base)
-    if directory.is_dir():
+    return _check_directory(source, ("trialCodeDirectory",), text, base, "Name the folder of the trial's code")
+
+
+def _check_directory(source: Source, path: FieldPath, text: str | None, base: Path, remedy: str) -> list[Problem]:
+    if text is None or (directory := resolve_path(text, base)).is_dir():
         return []
     what = "is not a directory" if directory.exists() else "does not exist"
-    return [source.problem(("trialCodeDirectory",), f"{directory} {what}", "Name the folder of the trial's code")]
+    return [source.problem(path, f"{directory} {what}", remedy)]

@@ -71,6 +71,10 @@ class _Converter:
                 self._place(ROOT_FIELDS[name], (name,), entry)
             elif not is_null(entry.value):
                 self._block(name, entry)
+        if self._is_foreign and "trialCommand" not in self._root:
+            # There each role of a trial may have a command of its own.
+            command = LocatedScalar("none", "none", plain=True, mark=platform.mark)
+            self._root["trialCommand"] = Entry("trialCommand", platform.mark, command)
         service = LocatedDict(tuple(self._service.values()), platform.mark)
         self._root[_SERVICE] = Entry(_SERVICE, platform.mark, service)
         converted = LocatedDict(tuple(self._root.values()), root.mark)

@@ -90,6 +90,19 @@ def test_a_platform_that_is_refused_is_one_error_whatever_its_fields_lack(name: 
     assert not any("environment variable" in problem.message for problem in problems(text))
 
 
+def test_nor_is_a_command_missed_where_each_role_of_a_trial_has_its_own(problems: Problems) -> None:
+    text = V1 % "kubeflow" + "searchSpacePath: s.json\ntrial: {codeDir: '.', worker: {command: a, replicas: 1}}\n"
+    assert not any(p.field in ("trial.command", "trialCommand") for p in problems(text))
+
+
+def test_a_folder_of_a_tuner_that_is_not_there_is_one_error(problems: Problems) -> None:
+    text = MINIMAL.replace("tuner: {name: TPE}", "tuner: {codeDirectory: gone, className: my.Tuner}")
+    text += "trainingService: {platform: local}\n"
+    [problem] = problems(text)
+    assert problem.field == "tuner.codeDirectory"
+    assert "gone does not exist" in problem.message
+
+
 def test_variables_of_other_fields_are_named_beside_a_platform_that_is_refused(problems: Problems) -> None:
     text = MINIMAL + "experimentName: ${NAME}\ntrainingService: {platform: aml, computeTarget: '${TARGET}'}\n"
     assert [p.field for p in problems(text)] == ["experimentName", "trainingService.platform"]
