@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 
 from ray_remote_nni.cli.output import ERR, OUT, ask_secret, machine_rows, print_json, say, warn
-from ray_remote_nni.cluster.bringup import bring_up, find_cluster
 from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.lost import stop_lost
+from ray_remote_nni.cluster.membership import find_cluster
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.cluster.state import ClusterState, load_state
 from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import NotFound
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster
-from ray_remote_nni.experiment.run import end_cluster
+from ray_remote_nni.experiment.run import change_cluster, end_cluster
 from ray_remote_nni.experiment.status import status_json
 from ray_remote_nni.views.tables import print_status
 
@@ -49,14 +49,18 @@ def up(
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Go on without machines that fail, as long as the head is up.")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Take machines away that trials run on, which then run again, or that are gone."),
+    ] = False,
 ) -> None:
-    """Start the cluster of a configuration's machines; repeat it to add what is missing."""
+    """Start the cluster of a configuration's machines; repeat it to add what is missing, or to follow a change."""
     loaded = load_config(config_or_latest(config), has_user=has_user)
     warn(loaded)
     request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
-    brought = asyncio.run(bring_up(request, machine_rows(), allow_partial=allow_partial))
+    brought = asyncio.run(change_cluster(request, machine_rows(), allow_partial=allow_partial, force=force))
     state = brought.state
-    if not brought.started:
+    if not brought.started and not brought.left:
         say(f"Cluster {state.name} is up already; nothing to do.")
     else:
         say(f"Cluster {state.name} is up: {len(state.machines)} machine{'s' if len(state.machines) > 1 else ''}.")

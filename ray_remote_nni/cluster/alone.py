@@ -1,4 +1,4 @@
-"""One command of this client at a time for the same machines."""
+"""One command of this client at a time for the same cluster and for the same machines."""
 
 from __future__ import annotations
 
@@ -6,27 +6,38 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import ExitStack, asynccontextmanager
 
-from ray_remote_nni.cluster.request import ClusterRequest
+from ray_remote_nni.cluster.state import Identity
 from ray_remote_nni.paths import clusters_folder
 
 _POLL_S = 0.2
 
 
 @asynccontextmanager
-async def alone_with(request: ClusterRequest, on_wait: Callable[[], None]) -> AsyncIterator[None]:
-    """Keep other commands away from these machines; `on_wait()` is called once if one of them was here first."""
-    machines = hashlib.sha256(repr([machine.identity for machine in request.machines]).encode()).hexdigest()[:16]
+async def alone_with(config: str, machines: Iterable[Identity], on_wait: Callable[[], None]) -> AsyncIterator[None]:
+    """Keep other commands away from a configuration's cluster and machines; `config` is its absolute path.
+
+    `on_wait()` is called once if one of them was here first.
+    """
+    # In this order everywhere, so that no two wait for each other.
+    names = [_digest(config), _digest(repr(sorted(machines, key=repr)))]
     waiting = False
-    with os.fdopen(os.open(clusters_folder() / f".{machines}.lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
-        while not _locked(lock.fileno()):
-            if not waiting:
-                on_wait()
-            waiting = True
-            await asyncio.sleep(_POLL_S)
+    with ExitStack() as locks:
+        for name in names:
+            file = os.open(clusters_folder() / f".{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock = locks.enter_context(os.fdopen(file))
+            while not _locked(lock.fileno()):
+                if not waiting:
+                    on_wait()
+                waiting = True
+                await asyncio.sleep(_POLL_S)
         yield
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _locked(descriptor: int) -> bool:

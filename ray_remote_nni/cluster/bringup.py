@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ray_remote_nni.cluster.alone import alone_with
-from ray_remote_nni.cluster.certificates import make_authority
 from ray_remote_nni.cluster.dependencies import ROOTS, plan_dependencies
 from ray_remote_nni.cluster.distributions import available_here
 from ray_remote_nni.cluster.forward import PREFERRED_PORT, start_forward
 from ray_remote_nni.cluster.launch import bring_dependencies, clear_machine, launch_node
+from ray_remote_nni.cluster.leaving import BeforeStop, Parting
 from ray_remote_nni.cluster.library import our_library
+from ray_remote_nni.cluster.membership import (
+    Members,
+    changed_nodes,
+    check_head,
+    check_unchanged,
+    find_cluster,
+    members_of,
+    wanted_head,
+)
 from ray_remote_nni.cluster.neighbours import Neighbour, find_addresses
-from ray_remote_nni.cluster.plan import ClusterPlan, choose_head, offered_gpus, plan_cluster
+from ray_remote_nni.cluster.plan import plan_cluster
 from ray_remote_nni.cluster.provision import with_ray
 from ray_remote_nni.cluster.reached import ReachedMachine, Report, question, reach
+from ray_remote_nni.cluster.remembering import added, new_state, with_missing
 from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.requirements import check_machines
-from ray_remote_nni.cluster.state import ClusterState, MachineState, MissingMachine, all_states
+from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.cluster.teardown import stop_forward
 from ray_remote_nni.cluster.together import MachinesFailed, failure, led, on_all
 from ray_remote_nni.cluster.transport import Transport
@@ -30,54 +39,73 @@ from ray_remote_nni.errors import ClusterError
 
 @dataclass(frozen=True)
 class BroughtUp:
-    """The cluster, and the hosts on which a node had to be started for it."""
+    """The cluster, the hosts on which a node had to be started for it, and those that are not part of it any more."""
 
     state: ClusterState
     started: tuple[str, ...]
+    left: tuple[str, ...] = ()
 
 
-def find_cluster(request: ClusterRequest) -> ClusterState | None:
-    """Return the cluster of just these machines that this client has, if any."""
-    return next((state for state in all_states() if request.matches(state)), None)
-
-
-async def bring_up(request: ClusterRequest, report: Report, *, allow_partial: bool = False) -> BroughtUp:
-    """Make the cluster run.
+async def bring_up(
+    request: ClusterRequest,
+    report: Report,
+    *,
+    allow_partial: bool = False,
+    force: bool = False,
+    before_stop: BeforeStop | None = None,
+) -> BroughtUp:
+    """Make the cluster run, with the machines that are wanted now.
 
     Raises ClusterError that names each machine that failed, and why; what this call started is stopped then. With
     `allow_partial`, or where the cluster misses machines already, it goes on without those, as long as the head is
     not among them.
+    Nodes that are not wanted any more, or with other settings, are stopped after `before_stop(cluster, nodes)`, which
+    may raise. With `force` those that cannot be reached are forgotten.
     Of two commands that want the same cluster the second waits, and finds it up.
     """
     first = request.machines[0].settings.host
-    waiting = "another command is bringing this cluster up; waiting for it"
-    async with alone_with(request, lambda: report(first, waiting)):
-        return await _bring_up(request, report, allow_partial)
+    waiting = "another command is at work on this cluster; waiting for it"
+    config, machines = str(request.config.absolute()), [machine.identity for machine in request.machines]
+    async with alone_with(config, machines, lambda: report(first, waiting)):
+        return await _bring_up(request, report, allow_partial, force, before_stop)
 
 
-async def _bring_up(request: ClusterRequest, report: Report, allow_partial: bool) -> BroughtUp:
+async def _bring_up(
+    request: ClusterRequest, report: Report, allow_partial: bool, force: bool, before_stop: BeforeStop | None
+) -> BroughtUp:
     known = find_cluster(request)
+    members = members_of(request, known)
+    heads = {request.machines[wanted_head(request)].label}
+    if known is not None:
+        check_head(request, known, members)
+        heads.add(request.machines[members.indices.index(known.head.index)].label)
     name = known.name if known is not None else secrets.token_hex(3)
     left_out: set[str] = set()
-    head = request.machines[choose_head([m.settings for m in request.machines], request.head_host)].label
     connections: dict[int, Transport] = {}
     try:
         while True:
             try:
                 machines: Sequence[ReachedMachine] = await on_all(
-                    reach(machine, connections, question(request, index, name), index, request.platform, report)
-                    for index, machine in enumerate(request.machines)
+                    reach(
+                        machine,
+                        connections,
+                        question(request, index, members.next_index, name),
+                        index,
+                        request.platform,
+                        report,
+                    )
+                    for index, machine in zip(members.indices, request.machines, strict=True)
                     if machine.label not in left_out
                 )
                 machines = await with_ray(request, known, machines, report)
                 if errors := check_machines([m.requested.settings for m in machines], [m.facts for m in machines]):
                     raise failure(errors)
-                if request.platform == "remote" and any(machine.facts.guard is None for machine in machines):
-                    machines = await _with_addresses(request, machines)
-                return await _start_missing(request, known, name, machines, report)
+                machines = await _with_addresses(request, known, machines)
+                parting = Parting(request, report, members.leaving, force, before_stop)
+                return await _start_missing(request, known, name, members, machines, parting, report)
             except MachinesFailed as error:
                 failed = {one.machine for one in error.errors}
-                if head in failed or not (allow_partial or (known is not None and known.missing)):
+                if heads & failed or not (allow_partial or (known is not None and known.missing)):
                     raise
                 for one in error.errors:
                     report(one.machine, f"left out: {one.what}")
@@ -86,10 +114,18 @@ async def _bring_up(request: ClusterRequest, report: Report, allow_partial: bool
         await asyncio.gather(*(connection.close() for connection in connections.values()), return_exceptions=True)
 
 
-async def _with_addresses(request: ClusterRequest, machines: Sequence[ReachedMachine]) -> list[ReachedMachine]:
+async def _with_addresses(
+    request: ClusterRequest, known: ClusterState | None, machines: Sequence[ReachedMachine]
+) -> Sequence[ReachedMachine]:
     """Return the machines with the addresses by which the others reach them. Raises ClusterError where none leads."""
-    neighbours = [Neighbour(m.requested.settings, m.connection, m.facts) for m in machines]
-    addresses = await find_addresses(neighbours, request.head_host, request.ports)
+    if request.platform == "local":
+        return machines
+    if known is not None and all(machine.facts.guard is not None for machine in machines):
+        found = {node.index: node.address for node in known.machines}
+        addresses: Sequence[str] = [found[machine.index] for machine in machines]
+    else:
+        neighbours = [Neighbour(m.requested.settings, m.connection, m.facts) for m in machines]
+        addresses = await find_addresses(neighbours, request.head_host, request.ports)
     return [
         replace(
             machine,
@@ -103,146 +139,94 @@ async def _start_missing(
     request: ClusterRequest,
     known: ClusterState | None,
     name: str,
+    members: Members,
     machines: Sequence[ReachedMachine],
+    parting: Parting,
     report: Report,
 ) -> BroughtUp:
-    settings = [machine.requested.settings for machine in machines]
-    facts = [machine.facts for machine in machines]
-    whole = choose_head([machine.settings for machine in request.machines], request.head_host)
-    head = next(position for position, machine in enumerate(machines) if machine.index == whole)
+    by_index = {machine.index: machine for machine in machines}
     library, _ = our_library()
-    running = known is not None and known.status == "up" and facts[head].guard is not None
-    if known is not None and running and known.library != library:
-        raise ClusterError(
-            f"Cluster {known.name} was started by another version of ray-nni, and runs its code. "
-            "Type: ray-nni down, then ray-nni up."
-        )
-    if known is not None and running:
-        _check_unchanged(known, request, machines)
-    missing = [machine for machine in machines if not running or machine.facts.guard is None]
-    if known is not None and not missing:
-        return BroughtUp(_with_forward(request, known), ())
+    head = members.indices[wanted_head(request)]
+    running = None
+    if known is not None and known.status == "up" and by_index[known.head.index].facts.guard is not None:
+        running, head = known, known.head.index
+    left = tuple(node.host for node in members.leaving)
+    changed: set[int] = set()
+    if running is not None:
+        _check_library(running, library)
+        check_unchanged(running, request)
+        if members.indices[wanted_head(request)] != head and request.head_host is not None:
+            report(running.head.host, f"warning: it stays the head; {request.head_host} is, after a down and an up")
+        changed = await parting.restart(running, changed_nodes(running, request, machines), by_index)
+    if known is not None:
+        await parting.leave(known, None if running is None else by_index[head])
+    missing = [m for m in machines if running is None or m.facts.guard is None or m.index in changed]
+    if running is not None and not missing:
+        state = replace(with_missing(running, request, members), next_index=members.next_index)
+        state = replace(state, machines=tuple(node for node in state.machines if node not in members.leaving))
+        if state != running:
+            state.save()
+        return BroughtUp(_with_forward(request, state), (), left)
     if known is not None:
         # Leftovers of a node that died, or of an `up` or `down` that was cut short.
-        await on_all(clear_machine(machine, known, report) for machine in missing)
-    dependencies = plan_dependencies(available_here(ROOTS), facts[head])
+        await on_all(clear_machine(machine, known, report) for machine in missing if machine.index not in changed)
+    head_place = next(place for place, machine in enumerate(machines) if machine.index == head)
+    facts = [machine.facts for machine in machines]
+    dependencies = plan_dependencies(available_here(ROOTS), facts[head_place])
     plan = plan_cluster(
         name,
-        settings,
+        [machine.requested.settings for machine in machines],
         facts,
-        head=head,
+        head=head_place,
         library=library,
         dependencies=dependencies.folder,
-        gcs_address=known.gcs_address if known is not None and running else None,
+        gcs_address=running.gcs_address if running is not None else None,
         indices=[machine.index for machine in machines],
         tls=request.tls,
         fixed_ports=request.ports,
     )
-    places = {machine.index: machine for machine in machines}
-    state = _state(request, plan, places, library)
-    if known is not None and running:
-        # A node that is out of reach now may still have to be stopped one day.
-        others = tuple(node for node in known.machines if node.index not in places)
-        state = replace(known, machines=(*state.machines, *others))
+    state = new_state(request, plan, by_index, library)
+    if running is not None:
+        state = added(running, state, {machine.index for machine in missing}, members)
     # Before anything starts: whoever is killed now leaves word of what to look for.
-    state = _with_missing(state, request)
+    state = replace(with_missing(state, request, members), next_index=members.next_index)
     state.save()
     starts = {
-        node.index: launch_node(places[node.index], node, state, report)
+        node.index: launch_node(by_index[node.index], node, state, report)
         for node in plan.nodes
-        if places[node.index] in missing
+        if by_index[node.index] in missing
     }
     try:
-        if running:
+        if running is not None:
             await on_all(starts.values())
         else:
-            bringing = bring_dependencies(machines[head], dependencies)
-            await led(starts.pop(whole), [*starts.values(), bringing])
+            bringing = bring_dependencies(by_index[head], dependencies)
+            await led(starts.pop(head), [*starts.values(), bringing])
     except BaseException:
         await on_all(clear_machine(machine, state, report) for machine in missing)
-        if known is not None and running:
-            known.save()
+        if running is not None:
+            gone = {machine.index for machine in missing}
+            kept = tuple(node for node in state.machines if node.index not in gone)
+            with_missing(replace(state, machines=kept), request, members).save()
         else:
             state.forget()
         raise
     state = replace(state, status="up")
     state.save()
-    return BroughtUp(_with_forward(request, state), tuple(machine.host for machine in missing))
+    return BroughtUp(_with_forward(request, state), tuple(machine.host for machine in missing), left)
 
 
-def _check_unchanged(known: ClusterState, request: ClusterRequest, machines: Sequence[ReachedMachine]) -> None:
-    """Raise ClusterError where a machine runs with another Python or other GPUs than the configuration wants now.
-
-    The same where the traffic is encrypted and should not be, or is not.
-    """
-    if request.tls != (known.authority is not None):
+def _check_library(running: ClusterState, library: str) -> None:
+    if running.library != library:
         raise ClusterError(
-            f"Cluster {known.name} runs {'without' if request.tls else 'with'} TLS (ray.tls). "
+            f"Cluster {running.name} was started by another version of ray-nni, and runs its code. "
             "Type: ray-nni down, then ray-nni up."
         )
-    nodes = {node.index: node for node in known.machines}
-    changed = [
-        machine.host
-        for machine in machines
-        if (node := nodes.get(machine.index)) is not None
-        and (node.python_path, node.gpus)
-        != (machine.requested.settings.python_path, offered_gpus(machine.requested.settings, machine.facts))
-    ]
-    if changed:
-        raise ClusterError(
-            f"Cluster {known.name} runs with another pythonPath or gpuIndices on {', '.join(changed)}. "
-            "Type: ray-nni down, then ray-nni up."
-        )
-
-
-def _with_missing(state: ClusterState, request: ClusterRequest) -> ClusterState:
-    there = {node.index for node in state.machines}
-    identities = [(index, *machine.identity) for index, machine in enumerate(request.machines) if index not in there]
-    return replace(
-        state, missing=tuple(MissingMachine(host, port, user, index) for index, host, port, user in identities)
-    )
-
-
-def _state(
-    request: ClusterRequest, plan: ClusterPlan, machines: Mapping[int, ReachedMachine], library: str
-) -> ClusterState:
-    nodes = []
-    for node in plan.nodes:
-        host, port, user = machines[node.index].requested.identity
-        nodes.append(
-            MachineState(
-                host=host,
-                port=port,
-                user=user,
-                index=node.index,
-                address=node.address,
-                home=machines[node.index].facts.home,
-                python=node.python,
-                directory=node.directory,
-                temp_dir=node.temp_dir,
-                gpus=node.gpus,
-                python_path=machines[node.index].requested.settings.python_path,
-            )
-        )
-    return ClusterState(
-        name=plan.name,
-        config=str(request.config.absolute()),
-        platform=request.platform,
-        status="starting",
-        created=time.time(),
-        token=secrets.token_hex(32),
-        authority=make_authority(plan.name) if request.tls else None,
-        library=library,
-        ray_version=machines[plan.nodes[0].index].facts.distributions["ray"],
-        gcs_address=plan.gcs_address,
-        dashboard_port=plan.dashboard_port,
-        machines=tuple(nodes),
-    )
 
 
 def _with_forward(request: ClusterRequest, state: ClusterState) -> ClusterState:
     """Return the state with a forward to the dashboard that lives; it comes back on the port that it had."""
-    login = request.machine(state.head.host, state.head.port, state.head.user)
+    login = request.machine(state.head.identity)
     if login is None or login.login is None or (state.forward is not None and state.forward.alive()):
         return state
     preferred = state.forward.port if state.forward is not None else PREFERRED_PORT

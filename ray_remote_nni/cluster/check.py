@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
 
-from ray_remote_nni.cluster.bringup import find_cluster
 from ray_remote_nni.cluster.facts import MachineFacts, read_facts
+from ray_remote_nni.cluster.membership import Members, find_cluster, members_of
 from ray_remote_nni.cluster.neighbours import Neighbour, survey_neighbours
 from ray_remote_nni.cluster.plan import node_address
 from ray_remote_nni.cluster.pythons import Choice, RayPython, agreed, choose
@@ -87,7 +87,8 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
     """Look at all machines of a request; nothing is written or started there."""
     running = find_cluster(request)
     name = running.name if running is not None else "check"
-    found = await asyncio.gather(*(_reach(request, index, name) for index in range(len(request.machines))))
+    members = members_of(request, running)
+    found = await asyncio.gather(*(_reach(request, place, members, name) for place in range(len(request.machines))))
     reached = [one for one in found if isinstance(one, _Reached)]
     try:
         addresses, ways, errors = await _survey(request, reached)
@@ -125,14 +126,15 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
     return checked
 
 
-async def _reach(request: ClusterRequest, index: int, cluster: str) -> _Reached | MachineError:
-    machine = request.machines[index]
+async def _reach(request: ClusterRequest, place: int, members: Members, cluster: str) -> _Reached | MachineError:
+    machine = request.machines[place]
+    asked = question(request, members.indices[place], members.next_index, cluster)
     try:
         transport = await machine.connect()
     except MachineError as error:
         return error
     try:
-        facts = await read_facts(transport, question(request, index, cluster), python_path=machine.settings.python_path)
+        facts = await read_facts(transport, asked, python_path=machine.settings.python_path)
     except BaseException as error:
         await transport.close()
         if isinstance(error, MachineError):

@@ -54,7 +54,6 @@ async def bring_dependencies(machine: ReachedMachine, plan: DependencyPlan) -> N
 
 async def clear_machine(machine: ReachedMachine, state: ClusterState, report: Report) -> None:
     """Stop what runs, and remove what lies, on the machine of the cluster's node there."""
-    identity = machine.requested.identity
     for node in state.machines:
-        if (node.host, node.port, node.user) == identity:
+        if node.index == machine.index:
             await stop_machine(machine.connection, node, report)

@@ -21,7 +21,7 @@ async def with_ray(
     request: ClusterRequest, known: ClusterState | None, machines: Sequence[ReachedMachine], report: Report
 ) -> Sequence[ReachedMachine]:
     """Return the machines with facts about the Python that Ray runs in; `known` is a cluster that is added to."""
-    nodes = {(node.host, node.port, node.user): node for node in known.machines} if known is not None else {}
+    nodes = {node.identity: node for node in known.machines} if known is not None else {}
     running = {
         machine.requested.identity: nodes[machine.requested.identity].python
         for machine in machines

@@ -21,7 +21,7 @@ Report = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class ReachedMachine:
-    """A machine in the course of an `up`; `index` is its place in the configuration."""
+    """A machine in the course of an `up`; `index` is the number of its node."""
 
     requested: RequestedMachine
     connection: Transport
@@ -35,9 +35,9 @@ class ReachedMachine:
         return self.requested.label
 
 
-def question(request: ClusterRequest, index: int, name: str) -> Question:
-    """Return what to ask the machine with this index, for the cluster of this name."""
-    first, last = port_range(index, len(request.machines))
+def question(request: ClusterRequest, index: int, count: int, name: str) -> Question:
+    """Return what to ask the machine of node `index`, of those below `count`, for the cluster of this name."""
+    first, last = port_range(index, count)
     return Question(
         cluster=name,
         node=str(index),

@@ -14,7 +14,7 @@ from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.login import Login
 from ray_remote_nni.cluster.plan import MachineSettings
 from ray_remote_nni.cluster.ssh import connect
-from ray_remote_nni.cluster.state import ClusterState
+from ray_remote_nni.cluster.state import ClusterState, Identity
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.config import ExperimentConfig, LocalConfig, MachineConfig
 from ray_remote_nni.errors import MachineError, UsageError
@@ -32,7 +32,7 @@ class RequestedMachine:
     login: Login | None
 
     @property
-    def identity(self) -> tuple[str, int | None, str | None]:
+    def identity(self) -> Identity:
         """Return what makes it the same machine: host, port and user."""
         if self.login is None:
             return (self.settings.host, None, None)
@@ -55,7 +55,10 @@ class RequestedMachine:
 
 @dataclass(frozen=True)
 class ClusterRequest:
-    """The machines that shall be one cluster, in the configuration's order, and which of them is the head."""
+    """The machines that shall be one cluster, in the configuration's order, and which of them is the head.
+
+    `disabled` are those that the configuration names and leaves out: they may be nodes of a cluster that is up.
+    """
 
     config: Path
     platform: str
@@ -67,16 +70,16 @@ class ClusterRequest:
     tls: bool = False
     #: `ray.ports`: the numbers that are fixed, by name.
     ports: Mapping[str, int] = field(default_factory=dict)
+    disabled: tuple[RequestedMachine, ...] = ()
 
     def matches(self, state: ClusterState) -> bool:
-        """Tell whether a cluster consists of just these machines, in this order; it may miss some of them so far."""
-        wanted = {node.index: (node.host, node.port, node.user) for node in state.machines}
-        wanted |= {missing.index: (missing.host, missing.port, missing.user) for missing in state.missing}
-        return wanted == {index: machine.identity for index, machine in enumerate(self.machines)}
+        """Tell whether a cluster consists of just these machines; it may miss some of them so far."""
+        wanted = Counter(machine.identity for machine in self.machines)
+        return Counter(identity for _, identity in state.members) == wanted
 
-    def machine(self, host: str, port: int | None, user: str | None) -> RequestedMachine | None:
+    def machine(self, identity: Identity) -> RequestedMachine | None:
         """Return the machine with this identity."""
-        return next((machine for machine in self.machines if machine.identity == (host, port, user)), None)
+        return next((one for one in (*self.machines, *self.disabled) if one.identity == identity), None)
 
 
 def request_cluster(
@@ -99,23 +102,28 @@ def request_cluster(
         return ClusterRequest(config, "local", (RequestedMachine(settings, None),), None, *shared)
     hosts = Counter(machine.host for machine in service.machine_list)
     accept = accept_new_host_keys or experiment.ray.host_key_policy == "accept-new"
-    machines = tuple(
-        RequestedMachine(
-            MachineSettings(
-                machine.host,
-                machine.python_path,
-                machine.gpu_indices,
-                port=machine.port if hosts[machine.host] > 1 else None,
-            ),
-            _asked(_login(machine, accept), ask),
+
+    def requested(enabled: bool) -> tuple[RequestedMachine, ...]:
+        return tuple(
+            RequestedMachine(
+                MachineSettings(
+                    machine.host,
+                    machine.python_path,
+                    machine.gpu_indices,
+                    port=machine.port if hosts[machine.host] > 1 else None,
+                ),
+                _asked(_login(machine, accept), ask if enabled else None),
+            )
+            for machine in service.machine_list
+            if experiment.ray.machine(machine.host, machine.port).enabled is enabled
         )
-        for machine in service.machine_list
-        if experiment.ray.machine(machine.host, machine.port).enabled
+
+    return ClusterRequest(
+        config, "remote", requested(True), experiment.ray.head_node, *shared, disabled=requested(False)
     )
-    return ClusterRequest(config, "remote", machines, experiment.ray.head_node, *shared)
 
 
-def identity_of(machine: MachineConfig | LocalConfig) -> tuple[str, int | None, str | None]:
+def identity_of(machine: MachineConfig | LocalConfig) -> Identity:
     """Return the identity of the machine that is requested for a machine of the configuration."""
     if isinstance(machine, LocalConfig):
         return (LOCAL_HOST, None, None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from ray_remote_nni.cluster.certificates import Certificate
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.guard.processes import is_same_process
 from ray_remote_nni.paths import clusters_folder, private_file
+
+#: Host, port and user of a machine, as the configuration has them.
+Identity = tuple[str, int | None, str | None]
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,14 @@ class MachineState:
     temp_dir: str
     gpus: tuple[int, ...]
     python_path: str | None = None
+    #: The key that opened it, and whether a password did: for when the configuration does not name it any more.
+    key_file: str | None = None
+    by_password: bool = False
+
+    @property
+    def identity(self) -> Identity:
+        """Return what makes it the same machine: host, port and user, as the configuration has them."""
+        return self.host, self.port, self.user
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,11 @@ class MissingMachine:
     port: int | None
     user: str | None
     index: int
+
+    @property
+    def identity(self) -> Identity:
+        """Return what makes it the same machine: host, port and user, as the configuration has them."""
+        return self.host, self.port, self.user
 
 
 @dataclass(frozen=True)
@@ -61,7 +78,8 @@ class ClusterState:
 
     The file holds the token and the authority's key, and is readable by the user only; it holds no password.
     `machines[0]` is the head. `library` is the version of our code that runs there. `forward` is None where the head is
-    this machine. `authority` signs the nodes' certificates, None where traffic is not encrypted.
+    this machine. `authority` signs the nodes' certificates, None where traffic is not encrypted. `ports` is what
+    `ray.ports` said, `next_index` the first number that no node ever had.
     """
 
     name: str
@@ -78,6 +96,19 @@ class ClusterState:
     forward: ForwardState | None = None
     missing: tuple[MissingMachine, ...] = ()
     authority: Certificate | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
+    next_index: int = 0
+
+    @property
+    def first_free_index(self) -> int:
+        """Return the first number that no node ever had."""
+        return max(self.next_index, *(1 + index for index, _ in self.members))
+
+    @property
+    def members(self) -> tuple[tuple[int, Identity], ...]:
+        """Return the number and identity of all nodes, those that are missing too."""
+        there = [(node.index, node.identity) for node in self.machines]
+        return (*there, *((node.index, node.identity) for node in self.missing))
 
     @property
     def head(self) -> MachineState:

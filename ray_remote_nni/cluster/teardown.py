@@ -10,9 +10,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from ray_remote_nni.cluster.alone import alone_with
 from ray_remote_nni.cluster.library import install, our_library
 from ray_remote_nni.cluster.node import stop_node
-from ray_remote_nni.cluster.state import ClusterState, MachineState
+from ray_remote_nni.cluster.state import ClusterState, MachineState, load_state
 from ray_remote_nni.cluster.together import on_all
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import ClusterError, MachineError
@@ -30,18 +31,24 @@ async def take_down(
     """Stop a cluster and forget it.
 
     Raises ClusterError where a machine does not answer; the others are stopped all the same, and the state stays, so
-    that `down` can be repeated. With `force` the cluster is forgotten even then.
+    that `down` can be repeated. With `force` the cluster is forgotten even then. Waits for another command that is at
+    work on the cluster.
     """
-    stopping = replace(state, status="stopping")
-    stopping.save()
-    if state.forward is not None:
-        stop_forward(state)
-    try:
-        await on_all(_connect_and_stop(node, connect, report, force) for node in state.machines)
-    except ClusterError:
-        if not force:
-            raise
-    state.forget()
+    waiting = "another command is at work on this cluster; waiting for it"
+    members = [identity for _, identity in state.members]
+    async with alone_with(state.config, members, lambda: report(state.head.host, waiting)):
+        # As that other command left it.
+        latest = load_state(state.name)
+        if latest is None:
+            return
+        replace(latest, status="stopping").save()
+        stop_forward(latest)
+        try:
+            await on_all(_connect_and_stop(node, connect, report, force) for node in latest.machines)
+        except ClusterError:
+            if not force:
+                raise
+        latest.forget()
 
 
 async def _connect_and_stop(

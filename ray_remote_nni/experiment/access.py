@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ray_remote_nni.cluster.leaving import way_to
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine, request_cluster
 from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states, load_state
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.config import load_config
-from ray_remote_nni.errors import ClusterError, NotFound
+from ray_remote_nni.errors import NotFound
 from ray_remote_nni.experiment.head import Head
 
 
@@ -25,14 +26,9 @@ class ClusterAccess:
     request: ClusterRequest | None
 
     def machine(self, node: MachineState) -> RequestedMachine:
-        """Return the machine of a node. Raises ClusterError where the configuration does not have it any more."""
-        found = self.request.machine(node.host, node.port, node.user) if self.request is not None else None
-        if found is None:
-            raise ClusterError(
-                f"{node.host} belongs to the cluster {self.state.name}, and {self.state.config} does not name it any "
-                "more. Put it back into the machineList."
-            )
-        return found
+        """Return the machine of a node. Raises MachineError where nobody knows any more how to log in."""
+        assert self.request is not None
+        return way_to(node, self.request, self.state.config)
 
     async def connect(self, node: MachineState) -> Transport:
         """Log in to a machine. Raises MachineError."""

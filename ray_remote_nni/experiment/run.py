@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ray_remote_nni.cluster.bringup import bring_up, find_cluster
+from ray_remote_nni.cluster.bringup import BroughtUp, bring_up
+from ray_remote_nni.cluster.leaving import without_stranded
+from ray_remote_nni.cluster.membership import find_cluster
 from ray_remote_nni.cluster.request import ClusterRequest
+from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.teardown import take_down
 from ray_remote_nni.config import LoadedConfig
 from ray_remote_nni.errors import ClusterError, MachineError
@@ -35,6 +39,48 @@ class RunningExperiment:
     own: bool
 
 
+async def change_cluster(
+    request: ClusterRequest,
+    report: Report,
+    *,
+    allow_partial: bool = False,
+    force: bool = False,
+) -> BroughtUp:
+    """`up`: bring the cluster up, with the machines that are wanted now.
+
+    Raises ClusterError where a machine is to leave on which trials run; with `force` these run again elsewhere.
+    """
+
+    async def before_stop(state: ClusterState, nodes: Sequence[MachineState]) -> None:
+        access = ClusterAccess(state, request)
+        entries = [entry for entry in all_experiments() if entry.cluster == state.name]
+        hosts = {node.host for node in nodes}
+        async with access.head() as head:
+            busy = [trial for entry in entries for trial in await _running_on(hosts, entry, head)]
+        if busy and not force:
+            raise ClusterError(
+                f"{len(busy)} trial{'s' if len(busy) > 1 else ''} of a running experiment would lose "
+                f"{', '.join(sorted(hosts))}: {', '.join(busy)}. Wait for the end, or have them run again elsewhere: "
+                f"ray-nni up {request.config} --force"
+            )
+        # What ended there is to be had for the last time.
+        leaving = dataclasses.replace(state, machines=tuple(nodes))
+        for entry in entries:
+            for failed in await pull_outputs(entry, leaving, access.connect):
+                report(failed.machine, f"warning: the output of its trials stays there: {failed.what}")
+
+    return await bring_up(request, report, allow_partial=allow_partial, force=force, before_stop=before_stop)
+
+
+async def _running_on(hosts: set[str], entry: ExperimentEntry, head: Head) -> list[str]:
+    """Return the trials of an experiment that run on these machines now."""
+    pulse = await catch_up(entry, head)
+    if pulse is None or pulse.status != "RUNNING" or not pulse.driver_alive:
+        return []
+    with RecordReader(entry.mirror) as records:
+        return [trial.trial_id for trial in records.running() if trial.machine in hosts]
+
+
 async def start_experiment(
     loaded: LoadedConfig, request: ClusterRequest, report: Report, progress: Callable[[Sent], None]
 ) -> RunningExperiment:
@@ -43,7 +89,7 @@ async def start_experiment(
     `progress` is told how the upload of its code goes.
     """
     own = find_cluster(request) is None
-    state = (await bring_up(request, report)).state
+    state = (await change_cluster(request, report)).state
     access = ClusterAccess(state, request)
     try:
         async with access.head() as head:
@@ -133,6 +179,7 @@ async def end_cluster(access: ClusterAccess, report: Report, *, force: bool = Fa
     try:
         async with access.head() as head:
             stopped = [entry for entry in entries if await _settle(entry, head)]
+            state = await without_stranded(state, access.request, head.connection, report)
     except MachineError as error:
         # What is on the head stays there; that it could not be stopped is said below.
         report(error.machine, f"its records could not be brought here: {error.what}")

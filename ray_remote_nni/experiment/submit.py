@@ -79,7 +79,7 @@ def machine_specs(config: ExperimentConfig, state: ClusterState) -> tuple[Machin
     wanted = {identity_of(machine): machine for machine in listed}
     specs = []
     for node in state.machines:
-        machine = wanted.get((node.host, node.port, node.user))
+        machine = wanted.get(node.identity)
         if machine is None:
             continue
         options = config.ray.machine(node.host, machine.port if isinstance(machine, MachineConfig) else 22)

@@ -2,7 +2,8 @@
 
 Read from standard input: a JSON object with the fields of `Settings`. Printed: a line of JSON with the nanny's PID and
 start time (also in `guard.json` in the guard's folder) as soon as it runs, and a second one, `{"daemons": CODE}`, when
-the daemons' starting command has ended with that exit code.
+the daemons' starting command has ended with that exit code. Where a file `farewell.json` with a list of folders lies
+in the guard's folder at the end, these are removed last.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -20,6 +22,8 @@ from typing import Any
 from ray_remote_nni.guard.processes import read_process
 from ray_remote_nni.guard.server import Guard, Settings, end_children
 
+IDENTITY_FILE = "guard.json"
+FAREWELL_FILE = "farewell.json"
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -55,6 +59,8 @@ def main() -> None:
         os._exit(0)
     _introduce(settings.directory, writing)
     _watch(guard)
+    _take_leave(settings.directory)
+    os._exit(0)
 
 
 def _read_settings(asked: dict[str, Any]) -> Settings:
@@ -75,9 +81,9 @@ def _introduce(directory: Path, writing: int) -> None:
     nanny = read_process(os.getpid())
     assert nanny is not None
     identity = {"pid": nanny.pid, "start_ticks": nanny.start_ticks}
-    part = directory / "guard.json.part"
+    part = directory / f"{IDENTITY_FILE}.part"
     part.write_text(json.dumps(identity))
-    part.replace(directory / "guard.json")
+    part.replace(directory / IDENTITY_FILE)
     _report(writing, identity)
     os.close(writing)
 
@@ -102,7 +108,14 @@ def _watch(guard: int) -> None:
                 signal.signal(number, signal.SIG_IGN)
             asyncio.run(_end_rest())
             break
-    os._exit(0)
+
+
+def _take_leave(directory: Path) -> None:
+    """Remove the folders that nobody will come for."""
+    with contextlib.suppress(OSError, ValueError):
+        for folder in json.loads((directory / FAREWELL_FILE).read_text()):
+            shutil.rmtree(folder, ignore_errors=True)
+        directory.parent.rmdir()
 
 
 async def _end_rest() -> None:

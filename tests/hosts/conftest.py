@@ -50,3 +50,17 @@ def client_home(tmp_path: Path, machines: list[m.TestMachine]) -> Path:
 def client(client_home: Path) -> Client:
     """The user of that home."""
     return Client(client_home)
+
+
+@pytest.fixture
+def entries(machines: list[m.TestMachine], trial_pythons: list[Path]) -> list[dict[str, object]]:
+    """The machines as a machineList, all with the same Python."""
+    return [machine.entry(pythonPath=str(trial_pythons[0])) for machine in machines]
+
+
+@pytest.fixture
+def nothing_is_left(machines: list[m.TestMachine]) -> Iterator[None]:
+    """After the test there run on the machines just the processes of before."""
+    before = [machine.processes() for machine in machines]
+    yield
+    assert [machine.processes() for machine in machines] == before

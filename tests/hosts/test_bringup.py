@@ -9,7 +9,6 @@ import stat
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import machines as m
@@ -17,18 +16,7 @@ import pytest
 from client import Client, until
 
 TRIAL = "import nni; nni.report_final_result(nni.get_next_parameter()['x'])"
-
-
-@pytest.fixture
-def entries(machines: list[m.TestMachine], trial_pythons: list[Path]) -> list[dict[str, object]]:
-    return [machine.entry(pythonPath=str(trial_pythons[0])) for machine in machines]
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(machines: list[m.TestMachine]) -> Iterator[None]:
-    before = [machine.processes() for machine in machines]
-    yield
-    assert [machine.processes() for machine in machines] == before
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def test_every_machine_that_fails_is_named_with_its_own_remedy(

@@ -17,18 +17,7 @@ from client import Client
 
 AS_ROOT = os.geteuid() == 0
 TRIAL = "import nni; nni.report_final_result(nni.get_next_parameter()['x'])"
-
-
-@pytest.fixture
-def entries(machines: list[m.TestMachine], trial_pythons: list[Path]) -> list[dict[str, object]]:
-    return [machine.entry(pythonPath=str(trial_pythons[0])) for machine in machines]
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(machines: list[m.TestMachine]) -> Iterator[None]:
-    before = [machine.processes() for machine in machines]
-    yield
-    assert [machine.processes() for machine in machines] == before
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def test_check_connect_reports_every_machine_and_starts_nothing(

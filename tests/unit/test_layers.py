@@ -38,7 +38,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "cli": ({"errors", "config", "cluster", "experiment", "records", "views"}, {"rich", "typer"}),
 }
 #: The only modules below `experiment` that know Ray: an actor, and what runs as a Ray task or beside one.
-KNOWS_RAY = {"tuner.actor", "trial.task", "trial.inbox", "trial.gpu_watch"}
+KNOWS_RAY = {"tuner.actor", "trial.task", "trial.inbox", "trial.gpu_watch", "cluster.remote.dismiss"}
 #: Run on a machine by its bare Python, without any installed package.
 BARE = {
     "cluster.remote.make_runtime",
@@ -51,7 +51,7 @@ BARE = {
     "records.requests",
 }
 #: Run on a machine by Ray's Python.
-WITH_RAY = {"experiment.driver", "trial.task", "tuner.actor", "cluster.remote.start_hook"}
+WITH_RAY = {"experiment.driver", "trial.task", "tuner.actor", "cluster.remote.start_hook", "cluster.remote.dismiss"}
 ON_MACHINES = {"ray", "hyperopt", "numpy", "scipy", "sklearn", "threadpoolctl"}
 
 

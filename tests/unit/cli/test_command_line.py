@@ -58,7 +58,7 @@ def test_a_command_typed_wrong_is_usage(typed: Type, arguments: tuple[str, ...])
 def test_an_error_ends_a_command_with_its_exit_code_and_its_message_alone(
     typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
 ) -> None:
-    monkeypatch.setattr(cluster, "bring_up", raising(error))
+    monkeypatch.setattr(cluster, "change_cluster", raising(error))
     said = typed("up", str(config))
     assert said.code == code
     assert str(error) in said.err
@@ -69,18 +69,18 @@ def test_an_error_ends_a_command_with_its_exit_code_and_its_message_alone(
 def test_square_brackets_in_a_message_are_shown_as_they_are(
     typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "bring_up", raising(MachineError("gpu1", "install 'ray[default]>=2.60'.")))
+    monkeypatch.setattr(cluster, "change_cluster", raising(MachineError("gpu1", "install 'ray[default]>=2.60'.")))
     assert "install 'ray[default]>=2.60'." in typed("up", str(config)).err
 
 
 def test_debug_shows_the_traceback(config: Path, monkeypatch: pytest.MonkeyPatch, typed: Type) -> None:
-    monkeypatch.setattr(cluster, "bring_up", raising(MachineError("gpu1", "it is off.")))
+    monkeypatch.setattr(cluster, "change_cluster", raising(MachineError("gpu1", "it is off.")))
     with pytest.raises(MachineError):
         typed("--debug", "up", str(config))
 
 
 def test_ctrl_c_ends_a_command_with_130(typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "bring_up", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(cluster, "change_cluster", raising(KeyboardInterrupt()))
     said = typed("up", str(config))
     assert said.code == 130
     assert "Traceback" not in said.err

@@ -15,7 +15,7 @@ from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 
 
 def a_request(host: str) -> ClusterRequest:
-    return ClusterRequest(Path("/c.yml"), "local", (RequestedMachine(MachineSettings(host), None),), None)
+    return ClusterRequest(Path(f"/{host}.yml"), "local", (RequestedMachine(MachineSettings(host), None),), None)
 
 
 def bring_up_at_once(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> tuple[int, list[str]]:
@@ -43,7 +43,7 @@ def bring_up_at_once(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> tuple[int,
 def test_the_second_of_two_waits_and_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     most, reported = bring_up_at_once(monkeypatch, "gpu1", "gpu1")
     assert most == 1
-    assert reported == ["another command is bringing this cluster up; waiting for it"]
+    assert reported == ["another command is at work on this cluster; waiting for it"]
 
 
 def test_clusters_of_other_machines_do_not_wait_for_each_other(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,21 +147,23 @@ def test_a_cluster_matches_the_request_for_just_its_machines(tmp_path: Path) -> 
     )
     assert request(tmp_path, remote(first, second)).matches(state)
     assert not request(tmp_path, remote(first)).matches(state)
-    assert not request(tmp_path, remote(second, first)).matches(state)
+    assert request(tmp_path, remote(second, first)).matches(state)
     assert not request(tmp_path, remote(first, second.replace("bob", "carol"))).matches(state)
     assert not request(tmp_path, remote(first, second.replace("10022", "10023"))).matches(state)
 
 
 def test_a_machine_is_found_by_host_port_and_user(tmp_path: Path) -> None:
     made = request(tmp_path, remote("{host: h, user: a}", "{host: h, user: a, port: 10022}"))
-    assert made.machine("h", 10022, "a") is made.machines[1]
-    assert made.machine("h", None, "b") is None
+    assert made.machine(("h", 10022, "a")) is made.machines[1]
+    assert made.machine(("h", None, "b")) is None
 
 
 def test_a_machine_that_is_not_enabled_is_not_asked_for(tmp_path: Path) -> None:
     service = remote("{host: gpu1, user: alice}", "{host: gpu2, user: alice}")
     made = request(tmp_path, service + "\nray: {machines: {gpu1: {enabled: false}}}\n")
     assert [machine.settings.host for machine in made.machines] == ["gpu2"]
+    # But how to log in to it is known: it may be a node still.
+    assert made.machine(("gpu1", None, "alice")) is made.disabled[0]
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])
