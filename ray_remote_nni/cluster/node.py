@@ -62,8 +62,9 @@ async def stop_node(transport: Transport, python: str, library: str, directory: 
 
 
 async def _last_words(transport: Transport, node: NodePlan) -> str:
-    """Return what Ray said last when it could not start, for a person to read."""
-    text = await run_shell(transport, f"tail -n 40 {quote(f'{node.directory}/daemons.log')}")
+    """Return what Ray, or else its guard, said last when it could not start, for a person to read."""
+    logs = " ".join(quote(f"{node.directory}/{name}.log") for name in ("guard", "daemons"))
+    text = await run_shell(transport, f"cat {logs} | tail -n 40")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "Error" in line or "error" in line]
     return f"Its last words: {(errors or lines or ['none'])[-1]}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,7 +65,8 @@ def make_node(home: Path, tmp_path: Path, fake_ray: str) -> NodePlan:
         python=str(python),
         directory=str(directory),
         temp_dir=str(directory),
-        guard_socket=str(directory / "guard.sock"),
+        # As a plan chooses it where a socket's path would be too long: this test's folders are, in some sessions.
+        guard_socket=f"{tempfile.gettempdir()}/guard-{secrets.token_hex(6)}.sock",
         gpus=(),
         ray_arguments=("--head",),
         environment={"RAY_AUTH_MODE": "token", "RAY_NNI_PYTHON_PATH": None},
