@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.throughput.bare import run_xargs
@@ -17,8 +19,9 @@ import machines as m
 
 #: As different as in the end-to-end test: the first is the head.
 SPECS = (m.Spec(), m.Spec(port=10022, user="bob", password="bob123"), m.Spec(user="carol"))
-_BIN = Path(sys.executable).parent
+BIN = Path(sys.executable).parent
 _GCS_PORT = 6379
+_PATIENCE_S = 300
 
 
 def measure_hosts(count: int, workload: Workload, repeats: int) -> HostsReport:
@@ -30,7 +33,7 @@ def measure_hosts(count: int, workload: Workload, repeats: int) -> HostsReport:
     with m.machines(*SPECS[:count], shared=shared) as made, tempfile.TemporaryDirectory(prefix="bench-") as name:
         home = Path(name)
         command = Command(m.make_client_home(home, made))
-        entries = [machine.entry(pythonPath=str(_BIN)) for machine in made]
+        entries = [machine.entry(pythonPath=str(BIN)) for machine in made]
         config = write_config(home / "experiment", workload, {"platform": "remote", "machineList": entries})
         first = measure_ray_start(made[0], made[1])
         cold = _session(command, config, workload, repeats)
@@ -49,19 +52,28 @@ def _session(command: Command, config: Path, workload: Workload, repeats: int) -
 def measure_ray_start(head: m.TestMachine, worker: m.TestMachine) -> RayStart:
     """Start a bare Ray on two machines, one after the other, and kill what was started."""
     before = load()
-    running = {machine.name: {process.pid for process in machine.processes()} for machine in (head, worker)}
+    with bare_ray([head, worker]):
+        return RayStart(ray_start(head), ray_start(worker, head), before)
+
+
+@contextmanager
+def bare_ray(machines: Sequence[m.TestMachine]) -> Iterator[None]:
+    """Kill, at the end, what was started on machines in between."""
+    running = [{process.pid for process in machine.processes()} for machine in machines]
     try:
-        head_s = _ray_start(head, f"--head --port={_GCS_PORT} --node-ip-address={head.address}")
-        worker_s = _ray_start(worker, f"--address={head.address}:{_GCS_PORT} --node-ip-address={worker.address}")
+        yield
     finally:
-        for machine in (worker, head):
-            _kill_others(machine, running[machine.name])
-    return RayStart(head_s, worker_s, before)
+        # The head last: it would tell the others.
+        for machine, keep in reversed(list(zip(machines, running, strict=True))):
+            _kill_others(machine, keep)
 
 
-def _ray_start(machine: m.TestMachine, arguments: str) -> float:
+def ray_start(machine: m.TestMachine, head: m.TestMachine | None = None) -> float:
+    """Start Ray on a machine, as a head or beside one, which may come up meanwhile; return the seconds."""
+    arguments = f"--head --port={_GCS_PORT}" if head is None else f"--address={head.address}:{_GCS_PORT}"
+    command = f"{BIN}/ray start {arguments} --node-ip-address={machine.address} --disable-usage-stats"
     began = time.monotonic()
-    machine.run(f"{_BIN}/ray start {arguments} --disable-usage-stats < /dev/null > ray-start.log 2>&1")
+    machine.run(f"{command} < /dev/null > ray-start.log 2>&1", timeout=_PATIENCE_S)
     return time.monotonic() - began
 
 

@@ -1,0 +1,1 @@
+"""How long a cluster takes to come up and to go, by the number of its machines."""
