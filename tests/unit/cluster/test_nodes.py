@@ -284,5 +284,7 @@ def test_the_terminal_of_a_client_that_watches_is_not_swept_up(node: NodePlan) -
     # `ray-nni run` on the local platform: its feed bears the node's mark, and shares the session of the user's shell.
     script = f"sleep 600 & echo $!; {NODE_MARK}={node.directory} sleep 600 & echo $!"
     with a_session(script) as (_, (editor, feed)):
+        # It bears the mark once the shell's child has become it.
+        until(lambda: environment_of(feed).get(NODE_MARK) == node.directory)
         assert _left(Path(node.directory)) == {feed}
         assert editor != feed
