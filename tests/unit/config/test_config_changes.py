@@ -25,6 +25,13 @@ def test_a_search_space_is_checked_unless_its_tuner_has_a_form_of_its_own(tmp_pa
     assert read_search_space(file, tuner="TPE") == {"lr": {"_type": "loguniform", "_value": [1e-4, 1]}}
 
 
+def test_a_search_space_that_the_experiments_tuner_does_not_take_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "space.json"
+    file.write_text('{"lr": {"_type": "loguniform", "_value": [0.1, 1]}}')
+    with pytest.raises(UsageError, match=r"lr\._type: the tuner Metis does not take loguniform"):
+        read_search_space(file, tuner="Metis")
+
+
 @pytest.mark.parametrize("text", ["[1]", "{", ""])
 def test_what_is_no_search_space_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "space.json"
