@@ -19,7 +19,7 @@ from ray_remote_nni.cli.output import OUT, ask_secret, print_json, say
 from ray_remote_nni.errors import NotFound
 from ray_remote_nni.experiment.logs import Stream, trial_output
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
-from ray_remote_nni.experiment.status import refresh
+from ray_remote_nni.experiment.status import await_records, refresh
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.shapes import experiment_json, trials_json
 from ray_remote_nni.views.export import export_csv, export_json
@@ -114,6 +114,9 @@ def _records(experiment: str | None) -> Iterator[tuple[ExperimentEntry, RecordRe
     trouble = asyncio.run(refresh(entry, ask_secret))
     if trouble is not None:
         say(f"{trouble} This is how it was when it was last seen.", "yellow")
+    if trouble is None and not entry.mirror.exists():
+        # It was started a moment ago: its driver is just making them.
+        asyncio.run(await_records(entry, ask_secret))
     if not entry.mirror.exists():
         raise NotFound(f"Experiment {entry.experiment_id} has no records here yet.")
     with RecordReader(entry.mirror) as records:

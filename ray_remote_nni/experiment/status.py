@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,9 @@ from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.records.connection import RecordsUnreadable
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.shapes import experiment_json
+
+#: How long a driver may take to make the records.
+_FIRST_RECORDS_S = 10.0
 
 
 async def refresh(entry: ExperimentEntry, ask: Callable[[str], str]) -> str | None:
@@ -35,6 +39,17 @@ async def _refresh(cluster: str, entries: Sequence[ExperimentEntry], ask: Callab
     except RayNniError as error:
         return str(error)
     return None
+
+
+async def await_records(entry: ExperimentEntry, ask: Callable[[str], str]) -> None:
+    """Wait a while for the first records of an experiment whose cluster is up."""
+    state = cluster_named(entry.cluster)
+    if state is None:
+        return
+    deadline = time.monotonic() + _FIRST_RECORDS_S
+    async with access_cluster(state, ask).head() as head:
+        while await catch_up(entry, head) is None and time.monotonic() < deadline:
+            await asyncio.sleep(0.3)
 
 
 def cluster_of(entry: ExperimentEntry, or_else: Callable[[], ClusterState] | None = None) -> ClusterState:

@@ -42,11 +42,13 @@ def test_a_skipped_test_fails_the_run_in_ci_only(tmp_path: Path, in_ci: bool, co
     assert ("skipped ones count as failures" in done.stdout) == in_ci
 
 
-def test_every_package_that_the_project_asks_for_has_a_version_that_it_accepts() -> None:
+def test_every_package_that_ci_installs_has_a_version_that_the_project_accepts() -> None:
     lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
     pinned = {pin.name: pin for pin in (Requirement(line) for line in lines if not line.startswith("#"))}
     for text in metadata.requires("ray-remote-nni") or []:
         wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": "dev"}):
+            continue
         (pin,) = pinned[canonicalize_name(wanted.name)].specifier
         assert pin.operator == "=="
         assert wanted.specifier.contains(pin.version), text

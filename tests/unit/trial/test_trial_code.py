@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import threading
@@ -35,11 +36,15 @@ class Bytes:
     """A reader that gives a few bytes at a time, as a network does."""
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
+        self._data = io.BytesIO(data)
 
     def read(self, size: int, /) -> bytes:
-        part, self.data = self.data[: min(size, 5)], self.data[min(size, 5) :]
-        return part
+        return self._data.read(min(size, self._most))
+
+    @property
+    def _most(self) -> int:
+        # Few where there are few, so that each is cut; a large file's would take for ever so.
+        return 5 if len(self._data.getbuffer()) < 2**16 else 2**14 + 1
 
 
 def manifest_of(files: dict[str, bytes]) -> Manifest:
