@@ -103,7 +103,7 @@ def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[Expe
     async def asking() -> None:
         async with access.head() as head:
             pulse = await catch_up(entry, head)
-            if pulse is None or pulse.status != "RUNNING" or not pulse.driver_alive:
+            if pulse is None or not pulse.running:
                 raise ClusterError(
                     f"Experiment {entry.experiment_id} does not run. Only a running one can be changed; "
                     f"to go on with it: ray-nni resume {entry.experiment_id}"

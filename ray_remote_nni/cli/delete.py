@@ -55,7 +55,7 @@ async def _refuse_running(entry: ExperimentEntry, force: bool) -> None:
         if not force:
             raise
         return
-    if pulse is not None and pulse.status == "RUNNING" and pulse.driver_alive:
+    if pulse is not None and pulse.running:
         raise ClusterError(
             f"Experiment {entry.experiment_id} is running. Stop it first: ray-nni stop {entry.experiment_id}"
         )

@@ -41,6 +41,11 @@ class Pulse:
     status: ExperimentStatus
     driver_alive: bool
 
+    @property
+    def running(self) -> bool:
+        """Whether the experiment goes on, and somebody sees to it."""
+        return self.status == "RUNNING" and self.driver_alive
+
 
 def follow(entry: ExperimentEntry, head: Head) -> AsyncGenerator[Pulse, None]:
     """Keep the mirror's records up with the head's; yield a pulse after each burst of changes.

@@ -75,7 +75,7 @@ async def change_cluster(
 async def _running_on(hosts: set[str], entry: ExperimentEntry, head: Head) -> list[str]:
     """Return the trials of an experiment that run on these machines now."""
     pulse = await catch_up(entry, head)
-    if pulse is None or pulse.status != "RUNNING" or not pulse.driver_alive:
+    if pulse is None or not pulse.running:
         return []
     with RecordReader(entry.mirror) as records:
         return [trial.trial_id for trial in records.running() if trial.machine in hosts]
@@ -113,7 +113,7 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> Ex
                 f"{head.machine.host} has no records of experiment {entry.experiment_id}; "
                 "they are on the head that it ran on."
             )
-        if pulse.status == "RUNNING" and pulse.driver_alive:
+        if pulse.running:
             raise ClusterError(
                 f"Experiment {entry.experiment_id} is running. Watch it: ray-nni attach {entry.experiment_id}"
             )
@@ -164,7 +164,7 @@ async def _others_running(entry: ExperimentEntry, access: ClusterAccess) -> list
         return []
     async with access.head() as head:
         pulses = [(other, await catch_up(other, head)) for other in others]
-    return [other for other, pulse in pulses if pulse is not None and pulse.status == "RUNNING" and pulse.driver_alive]
+    return [other for other, pulse in pulses if pulse is not None and pulse.running]
 
 
 async def end_cluster(access: ClusterAccess, report: Report, *, force: bool = False) -> list[ExperimentEntry]:

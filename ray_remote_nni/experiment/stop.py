@@ -40,7 +40,7 @@ async def stop_experiment(entry: ExperimentEntry, head: Head) -> Pulse | None:
     An experiment whose driver is dead is left as it is: it does nothing any more, and can be resumed.
     """
     pulse = await catch_up(entry, head)
-    if pulse is None or pulse.status != "RUNNING" or not pulse.driver_alive:
+    if pulse is None or not pulse.running:
         return pulse
     await send_request(entry, head, "stop")
     deadline = time.monotonic() + _PATIENCE_S
