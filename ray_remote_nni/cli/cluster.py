@@ -65,7 +65,7 @@ def up(
     else:
         say(f"Cluster {state.name} is up: {len(state.machines)} machine{'s' if len(state.machines) > 1 else ''}.")
     if state.missing:
-        missing = {(machine.host, machine.port, machine.user) for machine in state.missing}
+        missing = {machine.identity for machine in state.missing}
         labels = ", ".join(machine.label for machine in request.machines if machine.identity in missing)
         say(f"It goes without {labels}. Once that is mended: ray-nni up", "yellow")
     say(f"Dashboard: {state.dashboard_url}  (it asks for a token: ray-nni dashboard --token)")

@@ -8,7 +8,7 @@ from importlib import metadata
 from ray_remote_nni.cluster.dependencies import ROOTS, pack_dependencies, plan_dependencies
 from ray_remote_nni.cluster.distributions import available_here
 from ray_remote_nni.cluster.facts import Question, read_facts
-from ray_remote_nni.cluster.library import install
+from ray_remote_nni.cluster.library import install, library_folder
 from ray_remote_nni.cluster.ports import FIRST_PORT, LAST_PORT
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import UsageError
@@ -33,4 +33,4 @@ async def bring_extra(connection: Transport, python: str, requirement: str, reme
     if plan.folder not in facts.installed:
         archive = await pack_dependencies(plan, connection.host, facts, requirement)
         await install(connection, python, plan.folder, io.BytesIO(archive))
-    return f"{facts.home}/.ray-nni/lib/{plan.folder}"
+    return library_folder(facts.home, plan.folder)

@@ -7,7 +7,7 @@ import time
 
 from ray_remote_nni.cluster.certificates import issue
 from ray_remote_nni.cluster.dependencies import DependencyPlan, pack_dependencies
-from ray_remote_nni.cluster.library import install, our_library
+from ray_remote_nni.cluster.library import install, library_folder, our_library
 from ray_remote_nni.cluster.lost import owner_of
 from ray_remote_nni.cluster.node import start_node
 from ray_remote_nni.cluster.plan import NodePlan
@@ -26,7 +26,7 @@ async def launch_node(machine: ReachedMachine, node: NodePlan, state: ClusterSta
         if name not in machine.facts.installed:
             await install(machine.connection, node.python, name, io.BytesIO(archive))
         started = time.monotonic()
-        library = f"{machine.facts.home}/.ray-nni/lib/{name}"
+        library = library_folder(machine.facts.home, name)
         await start_node(machine.connection, node, library, _secrets(machine, node, state), owner_of(state.config))
     except MachineError:
         report(machine.host, "failed")

@@ -49,6 +49,11 @@ def pack(prefix: str, files: Iterable[tuple[str, Path]]) -> tuple[str, bytes]:
     return f"{prefix}-{digest.hexdigest()[:16]}", buffer.getvalue()
 
 
+def library_folder(home: str, name: str) -> str:
+    """Return the folder on a machine, whose user has this home, into which `install` unpacks what is called `name`."""
+    return f"{home}/.ray-nni/lib/{name}"
+
+
 async def install(transport: Transport, python: str, name: str, archive: IO[bytes], kind: str = "lib") -> None:
     """Unpack an archive into ~/.ray-nni/KIND/NAME on a machine, whole or not at all; KIND is lib or code."""
     size = archive.seek(0, io.SEEK_END)

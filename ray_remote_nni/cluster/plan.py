@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ray_remote_nni.cluster.facts import MachineFacts
+from ray_remote_nni.cluster.library import library_folder
 from ray_remote_nni.cluster.ports import NodePorts, choose_ports
 from ray_remote_nni.cluster.ray_start import node_environment, ray_arguments
 from ray_remote_nni.cluster.reachability import candidate_addresses, with_port
@@ -139,8 +140,7 @@ def _plan_node(
     tls: bool,
     libraries: Sequence[str],
 ) -> NodePlan:
-    root = f"{known.home}/.ray-nni"
-    directory = f"{root}/clusters/{name}/{index}"
+    directory = f"{known.home}/.ray-nni/clusters/{name}/{index}"
     temp_dir = directory if len(directory) <= _LONGEST_TEMP_DIR else f"/tmp/ray-nni-{name}-{index}"
     guard_socket = f"{directory}/guard.sock"
     if len(guard_socket) > _LONGEST_SOCKET:
@@ -174,7 +174,7 @@ def _plan_node(
             gpus=gpus,
             gpu_indices=machine.gpu_indices,
             python_path=_expand(machine.python_path, known.home),
-            libraries=[f"{root}/lib/{library}" for library in libraries],
+            libraries=[library_folder(known.home, library) for library in libraries],
             tls=tls,
         ),
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from ray_remote_nni.cluster.distributions import files_of
 from ray_remote_nni.cluster.facts import MachineFacts
-from ray_remote_nni.cluster.library import install, our_library, pack
+from ray_remote_nni.cluster.library import install, library_folder, our_library, pack
 from ray_remote_nni.cluster.module import json_object, run_module
 from ray_remote_nni.cluster.packages import Packages
 from ray_remote_nni.cluster.pythons import SOURCE, Choice, Prospects
@@ -87,12 +87,12 @@ class _Work:
         """Make it with pip on the machine; return why that did not work."""
         name, archive = await asyncio.to_thread(pack, "pip", files_of("pip"))
         await self._send(name, archive)
-        return await self._run(pip=f"{self.known.home}/.ray-nni/lib/{name}/pip", site=None)
+        return await self._run(pip=f"{library_folder(self.known.home, name)}/pip", site=None)
 
     async def from_packages(self, name: str, archive: bytes) -> str | None:
         """Make it of packages that are sent; return why that did not work."""
         await self._send(name, archive)
-        return await self._run(pip=None, site=f"{self.known.home}/.ray-nni/lib/{name}")
+        return await self._run(pip=None, site=library_folder(self.known.home, name))
 
     @property
     def _python(self) -> str:
@@ -109,7 +109,7 @@ class _Work:
         asked = {"name": common.runtime_name(self.known.architecture), "ray": common.ray, "pip": pip, "site": site}
         library, archive = our_library()
         await self._send(library, archive)
-        folder = f"{self.known.home}/.ray-nni/lib/{library}"
+        folder = library_folder(self.known.home, library)
         said = ""
         async with run_module(self.transport, self._python, folder, _MODULE) as stream:
             # Its standard input stays open: at the end of it, ours say, what is half made goes.

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from ray_remote_nni.cluster.alone import alone_with
-from ray_remote_nni.cluster.library import install, our_library
+from ray_remote_nni.cluster.library import install, library_folder, our_library
 from ray_remote_nni.cluster.node import stop_node
 from ray_remote_nni.cluster.state import ClusterState, MachineState, load_state
 from ray_remote_nni.cluster.together import on_all
@@ -72,7 +72,7 @@ async def _connect_and_stop(
 async def stop_machine(connection: Transport, node: MachineState, report: Callable[[str, str], None]) -> None:
     """Stop one node over an open connection."""
     name, archive = our_library()
-    library = f"{node.home}/.ray-nni/lib/{name}"
+    library = library_folder(node.home, name)
     await install(connection, node.python, name, io.BytesIO(archive))
     swept = await stop_node(connection, node.python, library, node.directory, node.temp_dir)
     report(node.host, f"stopped, {len(swept)} lost processes swept up" if swept else "stopped")

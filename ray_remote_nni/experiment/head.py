@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray_remote_nni.cluster.dashboard import Dashboard
+from ray_remote_nni.cluster.library import library_folder
 from ray_remote_nni.cluster.module import ask_module, run_module
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.transport import Stream, Transport
@@ -27,7 +28,7 @@ class Head:
     @property
     def library(self) -> str:
         """Return the folder of our package there."""
-        return f"{self.machine.home}/.ray-nni/lib/{self.state.library}"
+        return library_folder(self.machine.home, self.state.library)
 
     def experiment_directory(self, experiment_id: str) -> str:
         """Return an experiment's folder there."""

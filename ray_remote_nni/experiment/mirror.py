@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ray_remote_nni.cluster.library import library_folder
 from ray_remote_nni.cluster.module import run_module
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.transport import Transport
@@ -114,7 +115,7 @@ async def _pull_from(
     connect: Callable[[MachineState], Awaitable[Transport]],
 ) -> None:
     connection = await connect(machine)
-    library = f"{machine.home}/.ray-nni/lib/{state.library}"
+    library = library_folder(machine.home, state.library)
     try:
         async with run_module(connection, machine.python, library, _COLLECT) as stream:
             await stream.write(json.dumps({"experiment": entry.experiment_id, "trials": trial_ids}).encode())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import ray
 
+from ray_remote_nni.guard.start import IDENTITY_FILE
 from ray_remote_nni.trial.gpu_use import GpuUse, look
 
 #: A GPU that became free is noticed within this time and what nvidia-smi takes, about a second at worst.
@@ -31,5 +32,5 @@ def watch_gpus() -> Iterator[GpuUse]:
 
 def _guard() -> int:
     """Return the PID of the nanny, above all that this cluster runs here."""
-    identity = json.loads((Path(os.environ["RAY_NNI_NODE"]) / "guard.json").read_text())
+    identity = json.loads((Path(os.environ["RAY_NNI_NODE"]) / IDENTITY_FILE).read_text())
     return int(identity["pid"])

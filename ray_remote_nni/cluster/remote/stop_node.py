@@ -15,6 +15,7 @@ from typing import Any
 from ray_remote_nni.cluster.remote.start_node import NODE_MARK
 from ray_remote_nni.guard.ownership import TREE_MARK
 from ray_remote_nni.guard.processes import command_of, environment_of, is_same_process, process_table
+from ray_remote_nni.guard.start import IDENTITY_FILE
 
 #: The guard gives trials 4 s to end.
 _PATIENCE_S = 15.0
@@ -35,7 +36,7 @@ def main() -> None:
 
 def _end_guard(directory: Path) -> None:
     try:
-        known = json.loads((directory / "guard.json").read_text())
+        known = json.loads((directory / IDENTITY_FILE).read_text())
     except (OSError, ValueError):
         return
     deadline = time.monotonic() + _PATIENCE_S
