@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.tuner.contract import NoMoreTrials
+from ray_remote_nni.tuner.space.domains import json_key
 
 
 class Batch:
@@ -22,7 +22,7 @@ class Batch:
         Raises UsageError for any other.
         """
         self._sets = _parameter_sets(search_space)
-        self._left = dict(enumerate(_key(parameters) for parameters in self._sets))
+        self._left = dict(enumerate(json_key(parameters) for parameters in self._sets))
 
     def suggest(self, rng: np.random.Generator) -> tuple[dict[str, Any], int]:
         """Return the first parameter set that is left; see Strategy."""
@@ -34,7 +34,7 @@ class Batch:
 
     def recognise(self, parameters: dict[str, Any], rng: np.random.Generator) -> int | None:
         """Return the place of an earlier trial; see Strategy."""
-        key = _key(parameters)
+        key = json_key(parameters)
         place = next((place for place, left in self._left.items() if left == key), None)
         if place is not None:
             del self._left[place]
@@ -55,7 +55,3 @@ def _parameter_sets(search_space: Mapping[str, Any]) -> list[Any]:
     if not isinstance(sets, (list, tuple)) or not sets or not all(isinstance(each, Mapping) for each in sets):
         raise UsageError("tuner Batch: the _value of the search space must be a list of objects, a parameter set each.")
     return list(sets)
-
-
-def _key(parameters: Any) -> str:
-    return json.dumps(parameters, sort_keys=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ray_remote_nni.tuner.contract import NotYet
-from ray_remote_nni.tuner.proposals import Picker
+from ray_remote_nni.tuner.picker import Picker
 from ray_remote_nni.tuner.random_search import RandomSearch
 from ray_remote_nni.tuner.space import Numbers, SearchSpace
 from ray_remote_nni.tuner.space.quantile import quantile

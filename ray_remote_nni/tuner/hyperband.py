@@ -18,7 +18,7 @@ from ray_remote_nni.tuner.arguments import integer, read_arguments, words
 from ray_remote_nni.tuner.brackets import Bracket, Run, Rung, plan_brackets
 from ray_remote_nni.tuner.contract import NoMoreTrials, NotYet
 from ray_remote_nni.tuner.duplicates import key
-from ray_remote_nni.tuner.proposals import Picker
+from ray_remote_nni.tuner.picker import Picker
 from ray_remote_nni.tuner.random_search import RandomSearch
 from ray_remote_nni.tuner.space import Numbers, OutsideSpace, SearchSpace
 from ray_remote_nni.tuner.strategy import StrategyTuner

@@ -13,7 +13,6 @@ AskedTrial = tuple[str, Mapping[str, Any], int]
 #: A trial's id, and its final value, None for one that has none.
 End = tuple[str, float | None]
 
-
 #: A result of elsewhere: a name that no trial has, its parameters, its value.
 Result = tuple[str, Mapping[str, Any], float | None]
 

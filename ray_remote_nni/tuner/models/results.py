@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ray_remote_nni.tuner.models.cube import Floats
 from ray_remote_nni.tuner.space import Numbers
-
-Floats = NDArray[np.float64]
 
 
 class Results:

@@ -10,7 +10,7 @@ from threadpoolctl import ThreadpoolController
 
 from ray_remote_nni.tuner.models.cube import Cube, Floats
 from ray_remote_nni.tuner.models.results import Results
-from ray_remote_nni.tuner.proposals import Picker
+from ray_remote_nni.tuner.picker import Picker
 from ray_remote_nni.tuner.space import Numbers, SearchSpace
 
 

@@ -50,7 +50,7 @@ class Choice:
     def __post_init__(self) -> None:
         indices: dict[str, int] = {}
         for index, value in enumerate(self.values):
-            indices.setdefault(_json_key(value), index)
+            indices.setdefault(json_key(value), index)
         object.__setattr__(self, "_indices", indices)
 
     @property
@@ -65,7 +65,7 @@ class Choice:
 
     def number(self, value: Any) -> float:
         """Return the index of the first value that is the same JSON."""
-        index = self._indices.get(_json_key(value))
+        index = self._indices.get(json_key(value))
         if index is None:
             raise OutsideSpace(f"{value!r} is none of the choices")
         return float(index)
@@ -93,7 +93,7 @@ class Integer:
 
     def number(self, value: Any) -> float:
         """Return the integer as a float."""
-        if not _is_number(value) or value != int(value) or not self.low <= value < self.high:
+        if not is_number(value) or value != int(value) or not self.low <= value < self.high:
             raise OutsideSpace(f"{value!r} is no integer in [{self.low}, {self.high})")
         return float(value)
 
@@ -127,7 +127,7 @@ class Uniform:
 
     def number(self, value: Any) -> float:
         """Return the value as a float."""
-        if not _is_number(value) or not self.low <= value <= self.high:
+        if not is_number(value) or not self.low <= value <= self.high:
             raise OutsideSpace(f"{value!r} is not in [{self.low}, {self.high}]")
         return float(value)
 
@@ -166,7 +166,7 @@ class Normal:
 
     def number(self, value: Any) -> float:
         """Return the value as a float."""
-        if not _is_number(value) or not math.isfinite(value) or (self.log and value < 0):
+        if not is_number(value) or (self.log and value < 0):
             raise OutsideSpace(f"{value!r} is not a possible value")
         return float(value)
 
@@ -175,10 +175,11 @@ class Normal:
         raise IndexError(index)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _json_key(value: Any) -> str:
+def json_key(value: Any) -> str:
     """Tell apart what JSON tells apart: 1, 1.0, true and "1" are four values."""
     return json.dumps(value, sort_keys=True)

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from ray_remote_nni.errors import UsageError
-from ray_remote_nni.tuner.space.domains import Choice, Domain, Integer, Normal, Uniform
+from ray_remote_nni.tuner.space.domains import Choice, Domain, Integer, Normal, Uniform, is_number
 from ray_remote_nni.tuner.space.space import Parameter, SearchSpace
 
 _RANGES = ("uniform", "quniform", "loguniform", "qloguniform")
@@ -62,7 +62,7 @@ def _parse_domain(kind: str, values: list[Any] | tuple[Any, ...], path: str) -> 
             raise UsageError(f"search space{_at(path)}: a choice needs at least one value.")
         return Choice(tuple(values))
     expected = 3 if kind.startswith("q") else 2
-    if len(values) != expected or not all(_is_finite_number(value) for value in values):
+    if len(values) != expected or not all(is_number(value) for value in values):
         raise UsageError(f"search space{_at(path)}: {kind} needs {expected} numbers, found {list(values)!r}.")
     step = float(values[2]) if expected == 3 else None
     if step is not None and step <= 0:
@@ -87,10 +87,6 @@ def _parse_domain(kind: str, values: list[Any] | tuple[Any, ...], path: str) -> 
 
 def _is_nested(values: list[Any] | tuple[Any, ...]) -> bool:
     return bool(values) and all(isinstance(value, Mapping) and "_name" in value for value in values)
-
-
-def _is_finite_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _at(path: str) -> str:
