@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import ray_remote_nni
 from ray_remote_nni.guard.client import GuardedProcess
@@ -21,7 +22,7 @@ START = "import sys; sys.path.insert(0, sys.argv[1]); from ray_remote_nni.guard.
 
 
 class RunningGuard:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self.directory = directory
         self.socket = directory / "s"
         settings = {
@@ -37,7 +38,7 @@ class RunningGuard:
             text=True,
             capture_output=True,
             check=True,
-            env={**os.environ, "GREETING": "hello"},
+            env={**os.environ, "GREETING": "hello", **environment},
             timeout=30,
         )
         identity, ready = map(json.loads, done.stdout.splitlines())
@@ -66,17 +67,24 @@ class RunningGuard:
 
 
 @contextmanager
-def running_guard(directory: Path) -> Iterator[RunningGuard]:
-    """Run a guard for a while."""
-    running = RunningGuard(directory)
+def running_guard(directory: Path, environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[RunningGuard]:
+    """Run a guard for a while, on a machine that has these variables and a GREETING."""
+    running = RunningGuard(directory, environment)
     yield running
     if running.alive():
         os.kill(running.nanny, signal.SIGTERM)
     until(lambda: not running.alive())
 
 
-def until(condition: Callable[[], object], timeout_s: float = 8.0) -> None:
+def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Wait for something that happens soon; fail where it does not."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(0.01)
+
+
+def sleeping(mark: str) -> list[int]:
+    """Return the PIDs of all `sleep MARK`s."""
+    found = subprocess.run(["pgrep", "-f", f"^sleep {mark}$"], capture_output=True, text=True).stdout
+    return [int(pid) for pid in found.split()]

@@ -48,17 +48,6 @@ class Through(LocalTransport):
             yield stream
 
 
-@pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder where all commands start, in which no canary may appear; fish makes files in its home."""
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    (tmp_path / "home").mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return folder
-
-
 @contextmanager
 def no_canary(folder: Path) -> Iterator[None]:
     """Around what may leave nothing in the folder but what was there."""

@@ -10,14 +10,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from machine_values import cluster_state, machine_state
+from running_guard import until
 
 import ray_remote_nni
 from ray_remote_nni.cluster.local import LocalTransport
@@ -89,13 +89,6 @@ def processes_of(node: NodePlan) -> set[int]:
     """All processes that bear the node's mark."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     return {pid for pid in pids if environment_of(pid).get(NODE_MARK) == node.directory}
-
-
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @contextmanager

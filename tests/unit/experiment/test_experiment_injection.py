@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 from typing import cast
 
-import pytest
 from experiment_values import experiment_entry, new_records
 from hostile import HOSTILE, LINE_NAMES, NAMES, fuzz
 from hypothesis import given
@@ -23,17 +22,6 @@ from ray_remote_nni.experiment.registry import find_experiment
 from ray_remote_nni.experiment.submit import driver_command
 from ray_remote_nni.paths import private_folder
 from ray_remote_nni.records.reader import RecordReader
-
-
-@pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where all commands start, and no canary may appear; the home is another folder."""
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    (tmp_path / "home").mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return folder
 
 
 @fuzz(30)

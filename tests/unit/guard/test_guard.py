@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_guard import RunningGuard, running_guard, until
+from running_guard import RunningGuard, running_guard, sleeping, until
 
 from ray_remote_nni.guard.client import Ended, GuardedProcess, StartFailed
 
@@ -25,12 +25,6 @@ def end_of(process: GuardedProcess, timeout_s: float = 8.0) -> Ended:
     ended = process.wait(timeout_s)
     assert ended is not None
     return ended
-
-
-def marked(mark: str) -> list[int]:
-    """Return the PIDs of all `sleep MARK`s."""
-    found = subprocess.run(["pgrep", "-f", f"^sleep {mark}$"], capture_output=True, text=True).stdout
-    return [int(pid) for pid in found.split()]
 
 
 def test_a_process_runs_with_its_output_and_its_exit_code(guard: RunningGuard) -> None:
@@ -67,31 +61,31 @@ def test_a_program_that_is_not_there_is_an_error_and_not_a_dead_guard(guard: Run
 def test_when_the_owner_goes_away_the_whole_tree_is_gone_within_5_seconds(guard: RunningGuard, script: str) -> None:
     mark = f"60.{os.getpid()}"
     process = guard.run(script.format(mark))
-    until(lambda: marked(mark))
+    until(lambda: sleeping(mark))
     started = time.monotonic()
     process.close()
-    until(lambda: not marked(mark))
+    until(lambda: not sleeping(mark))
     assert time.monotonic() - started < 5
 
 
 def test_what_a_process_left_behind_ends_with_it(guard: RunningGuard) -> None:
     mark = f"61.{os.getpid()}"
     with guard.run(f"(env -i setsid sleep {mark} &) ; sleep 0.3; exit 0") as process:
-        until(lambda: marked(mark))
+        until(lambda: sleeping(mark))
         assert end_of(process).exit_code == 0
-    assert not marked(mark)
+    assert not sleeping(mark)
 
 
 def test_the_orphan_of_one_tree_does_not_end_with_another(guard: RunningGuard) -> None:
     mark = f"62.{os.getpid()}"
     with guard.run(f"(setsid sleep {mark} &) ; sleep 60", name="long") as long:
-        until(lambda: marked(mark))
+        until(lambda: sleeping(mark))
         with guard.run("(sleep 0.1 &); exit 0", name="short") as short:
             end_of(short)
-        assert marked(mark)
+        assert sleeping(mark)
         long.stop()
         assert end_of(long).reason == "stopped"
-    assert not marked(mark)
+    assert not sleeping(mark)
 
 
 def test_a_time_limit_ends_the_tree_and_says_so(guard: RunningGuard) -> None:
@@ -113,11 +107,11 @@ def test_a_stopped_process_can_save_its_work(guard: RunningGuard) -> None:
 def test_whichever_of_guard_nanny_and_daemon_is_killed_nothing_is_left(guard: RunningGuard, victim: str) -> None:
     mark = f"63.{os.getpid()}"
     process = guard.run(f"(env -i setsid sleep {mark} &) ; sleep 60")
-    until(lambda: marked(mark))
+    until(lambda: sleeping(mark))
     everything = [guard.nanny, guard.guard_pid()]
     daemon = int(subprocess.run(["pgrep", "-oP", str(everything[1]), "sleep"], capture_output=True, text=True).stdout)
     os.kill({"guard": everything[1], "nanny": guard.nanny, "daemon": daemon}[victim], signal.SIGKILL)
-    until(lambda: not marked(mark))
+    until(lambda: not sleeping(mark))
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in [*everything, daemon]))
     process.close()
 
@@ -125,7 +119,7 @@ def test_whichever_of_guard_nanny_and_daemon_is_killed_nothing_is_left(guard: Ru
 def test_a_guard_told_to_end_takes_everything_with_it(guard: RunningGuard) -> None:
     mark = f"64.{os.getpid()}"
     process = guard.run(f"trap '' TERM; setsid sleep {mark} & wait")
-    until(lambda: marked(mark))
+    until(lambda: sleeping(mark))
     os.kill(guard.nanny, signal.SIGTERM)
-    until(lambda: not guard.alive() and not marked(mark))
+    until(lambda: not guard.alive() and not sleeping(mark))
     process.close()

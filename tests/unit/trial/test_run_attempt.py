@@ -3,58 +3,35 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import resource
 import shlex
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from running_guard import running_guard, sleeping, until
 from trial_values import metric_record, trial_spec
 
-import ray_remote_nni
-from ray_remote_nni.guard.processes import is_same_process
 from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, TrialEvent
 from ray_remote_nni.trial.workspace import Workspace, experiment_directory
 
 _NUMBERS = itertools.count()
 PROJECT = Path(__file__).parents[3]
-LIBRARY = str(Path(ray_remote_nni.__file__).parents[1])
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from ray_remote_nni.guard.start import main; main()"
 
 
 @pytest.fixture(scope="module")
 def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The socket of a guard that all of these tests share; its machine has a variable of its own."""
-    folder = tmp_path_factory.mktemp("g")
-    settings = {
-        "directory": str(folder),
-        "socket": str(folder / "s"),
-        # As with Ray, the daemon goes by its own name before the command that started it returns.
-        "daemon_argv": ["sh", "-c", "sleep 600 & until grep -q sleep /proc/$!/comm; do :; done"],
-        "daemon_environment": {},
-        "essential": ["sleep"],
-    }
-    done = subprocess.run(
-        [sys.executable, "-S", "-E", "-c", _START, LIBRARY],
-        input=json.dumps(settings),
-        env={**os.environ, "GREETING": "hello", "RAY_NNI_NODE": "/the/node", "SSH_CLIENT": "192.0.2.9 50000 22"},
-        text=True,
-        capture_output=True,
-        check=True,
-    )
-    nanny = json.loads(done.stdout.splitlines()[0])
-    yield folder / "s"
-    os.kill(nanny["pid"], signal.SIGTERM)
-    until(lambda: not is_same_process(nanny["pid"], nanny["start_ticks"]))
+    environment = {"RAY_NNI_NODE": "/the/node", "SSH_CLIENT": "192.0.2.9 50000 22"}
+    with running_guard(tmp_path_factory.mktemp("g"), environment) as running:
+        yield running.socket
 
 
 @dataclass
@@ -87,13 +64,6 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guard: Path) -> ATria
     return ATrial(f"t{next(_NUMBERS)}", machine, code)
 
 
-def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
 def end_of(events: list[TrialEvent]) -> Ended:
     assert isinstance(events[-1], Ended), events
     return events[-1]
@@ -103,12 +73,6 @@ def report(value: Any, kind: str = "PERIODICAL") -> str:
     """The shell command that appends a metric."""
     record = metric_record(value, kind).decode()
     return f"printf %s {shlex.quote(record)} >>$NNI_SYS_DIR/.nni/metrics"
-
-
-def processes(mark: str) -> list[int]:
-    """The PIDs of all `sleep MARK`s."""
-    found = subprocess.run(["pgrep", "-f", f"^sleep {mark}$"], capture_output=True, text=True).stdout
-    return [int(pid) for pid in found.split()]
 
 
 def test_a_trial_tells_its_start_its_metrics_and_its_end_in_order(trial: ATrial) -> None:
@@ -187,7 +151,7 @@ def test_a_trial_that_takes_too_long_is_ended_for_that_reason(trial: ATrial) -> 
     mark = f"60.1{os.getpid()}"
     events = trial.run(f"{report(0.5)}; setsid sleep {mark} & sleep {mark}", timeout_s=0.3)
     assert end_of(events).reason == "timeout"
-    assert not processes(mark)
+    assert not sleeping(mark)
     # What it reported until then is not lost.
     assert [event.value for event in events if isinstance(event, Reported)] == [0.5]
 
@@ -197,15 +161,15 @@ def test_a_trial_whose_iterator_is_closed_is_gone_with_all_that_it_forked(trial:
     command = f"sleep {mark} & (env -i setsid sleep {mark} &); wait"
     attempt = trial.attempt(command)
     assert isinstance(next(attempt)[0], Started)
-    until(lambda: len(processes(mark)) == 2)
+    until(lambda: len(sleeping(mark)) == 2)
     attempt.close()
-    until(lambda: not processes(mark), timeout_s=5)
+    until(lambda: not sleeping(mark), timeout_s=5)
 
 
 def test_what_a_trial_left_in_the_background_is_gone_when_it_ends(trial: ATrial) -> None:
     mark = f"60.3{os.getpid()}"
     assert end_of(trial.run(f"sleep {mark} & setsid sleep {mark} & exit 0")).exit_code == 0
-    assert not processes(mark)
+    assert not sleeping(mark)
 
 
 def test_a_trial_has_the_environment_of_its_machine(trial: ATrial) -> None:
