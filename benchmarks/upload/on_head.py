@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ray
 
-from ray_remote_nni.trial.code import ensure_code
+from ray_remote_nni.trial.assembly import ensure_code
 from ray_remote_nni.trial.task import fetch_code, on_node
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ray_remote_nni.experiment.upload import read_code
-from ray_remote_nni.trial.code import receive_code
+from ray_remote_nni.trial.assembly import receive_code
 from ray_remote_nni.trial.working_copy import leave_to_others, make_working_copy
 
 

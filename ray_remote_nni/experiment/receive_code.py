@@ -9,7 +9,8 @@ import sys
 import zlib
 from collections.abc import Iterator
 
-from ray_remote_nni.trial.code import Parts, begun_files, has_code, locked, missing_files, receive_code
+from ray_remote_nni.trial.assembly import Parts, begun_files, missing_files, receive_code
+from ray_remote_nni.trial.code import has_code, locked
 from ray_remote_nni.trial.manifest import read_manifest
 
 _BUFFER_BYTES = 2**20

@@ -12,7 +12,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ray_remote_nni.trial.code import ensure_code, files_of, load_manifest, send_contents
+from ray_remote_nni.trial.assembly import ensure_code
+from ray_remote_nni.trial.code import files_of, load_manifest, send_contents
 from ray_remote_nni.trial.direct import Invitation, Landing, accept, send_files
 from ray_remote_nni.trial.inbox import Workers, find_inbox
 from ray_remote_nni.trial.run import Machine, run_attempt

@@ -13,20 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ray_remote_nni.trial import code as store
-from ray_remote_nni.trial.code import (
-    KEPT_S,
-    begun_files,
-    code_folder,
-    ensure_code,
-    has_code,
-    load_manifest,
-    locked,
-    missing_files,
-    prune_code,
-    receive_code,
-    send_contents,
-)
+from ray_remote_nni.trial import assembly
+from ray_remote_nni.trial.assembly import begun_files, ensure_code, missing_files, receive_code
+from ray_remote_nni.trial.code import KEPT_S, code_folder, has_code, load_manifest, locked, prune_code, send_contents
 from ray_remote_nni.trial.manifest import Entry, Manifest, read_manifest
 
 Fetch = Callable[[Sequence[str] | None], Iterator[bytes]]
@@ -236,7 +225,7 @@ def test_a_full_disk_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store, "_write", full)
+    monkeypatch.setattr(assembly, "_write", full)
     with locked(manifest.name), pytest.raises(OSError, match="No space left"):
         receive_code(manifest, missing_files(manifest), Bytes(b""))
     assert parts() == []
@@ -295,7 +284,7 @@ def test_code_that_is_used_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     name = put()
     written = code_folder(name).with_name(f"{name}.manifest")
     os.utime(written, (1, 1))
-    store._is_here.cache_clear()
+    assembly._is_here.cache_clear()
     ensure_code(name, lambda _: iter(()))
     assert prune_code(written.stat().st_mtime + KEPT_S - 60) == []
 
