@@ -47,13 +47,11 @@ class GpModel:
     def preferred(self, results: Results, rng: np.random.Generator) -> Iterator[Floats]:
         """Yield points in the order of their utility; see Model."""
         settings = self._settings
-        numbers, losses = results.chosen(MOST_POINTS)
-        points = self._cube.points(numbers)
-        running = self._cube.points(results.running)
+        known = results.evidence(self._cube, MOST_POINTS)
         seed = int(rng.integers(2**31))
-        process = GaussianProcess(points, losses, running, settings.nu, settings.alpha, seed)
+        process = GaussianProcess(known.points, known.losses, known.running, settings.nu, settings.alpha, seed)
         # With noise, the best that is expected is a better guide than the best that was seen; of running trials too.
-        best = float(process.predict(np.concatenate([points, running]))[0].min())
+        best = float(process.predict(np.concatenate([known.points, known.running]))[0].min())
 
         def utility(candidates: Floats) -> Floats:
             means, deviations = process.predict(candidates)
@@ -64,6 +62,5 @@ class GpModel:
                 return np.asarray(ndtr((goal - means) / deviations))
             return expected_improvement(means, deviations, goal)
 
-        best_known = points[np.argsort(losses, kind="stable")[:5]]
         starts = settings.selection_num_starting_points
-        return maximise(utility, self._cube, rng, settings.selection_num_warm_up, starts, best_known)
+        return maximise(utility, self._cube, rng, settings.selection_num_warm_up, starts, known.best(5))

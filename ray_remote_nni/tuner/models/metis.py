@@ -63,12 +63,11 @@ class MetisModel:
     def preferred(self, results: Results, rng: np.random.Generator) -> Iterator[Floats]:
         """Yield the candidates, the one that teaches most first, and then what is expected to be best; see Model."""
         settings = self._settings
-        numbers, losses = results.chosen(MOST_POINTS)
-        points = self._cube.points(numbers)
-        running = self._cube.points(results.running)
-        process = GaussianProcess(points, losses, running, _NU, _ALPHA, int(rng.integers(2**31)))
+        known = results.evidence(self._cube, MOST_POINTS)
+        points = known.points
+        process = GaussianProcess(points, known.losses, known.running, _NU, _ALPHA, int(rng.integers(2**31)))
         draws = settings.selection_num_starting_points
-        known = points[np.argsort(losses, kind="stable")[:_STARTS]]
+        starts = known.best(_STARTS)
 
         def goodness(candidates: Floats) -> Floats:
             return -process.predict(candidates)[0]
@@ -76,12 +75,12 @@ class MetisModel:
         def uncertainty(candidates: Floats) -> Floats:
             return process.predict(candidates)[1]
 
-        optima = maximise(goodness, self._cube, rng, draws, _STARTS, known)
+        optima = maximise(goodness, self._cube, rng, draws, _STARTS, starts)
         if not settings.no_candidates and rng.random() < settings.exploration_probability:
             best = list(islice(optima, _WATCHED))
-            candidates = [best[0], next(maximise(uncertainty, self._cube, rng, draws, _STARTS, known))]
+            candidates = [best[0], next(maximise(uncertainty, self._cube, rng, draws, _STARTS, starts))]
             if len(points) >= _LEAST_FOR_MIXTURES:
-                candidates.append(self._denser_with_good_ones(points, losses, rng))
+                candidates.append(self._denser_with_good_ones(points, known.losses, rng))
             if not settings.no_resampling and len(points) >= _LEAST_FOR_RESAMPLING:
                 candidates += outliers(process, points)
             gains = process.gains(np.array(candidates), np.concatenate([points, best]))

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ray_remote_nni.tuner.models.cube import Floats
+from ray_remote_nni.tuner.models.cube import Cube, Floats
 from ray_remote_nni.tuner.space import Numbers
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a model is fitted to: `points` of ended trials, a row each, their `losses`, and points of `running` ones."""
+
+    points: Floats
+    losses: Floats
+    running: Floats
+
+    def best(self, count: int) -> Floats:
+        """Return the points of so many of the best trials, the best one first."""
+        return self.points[np.argsort(self.losses, kind="stable")[:count]]
 
 
 class Results:
@@ -41,6 +55,11 @@ class Results:
     def running(self) -> list[Numbers]:
         """The configurations of the running trials, in the order in which they were asked for."""
         return [self._numbers[place] for place in sorted(self._running)]
+
+    def evidence(self, cube: Cube, most: int) -> Evidence:
+        """Return what a model of at most so many ended trials is fitted to; see `chosen`."""
+        numbers, losses = self.chosen(most)
+        return Evidence(cube.points(numbers), losses, cube.points(self.running))
 
     def chosen(self, most: int) -> tuple[list[Numbers], Floats]:
         """Return at most so many ended trials and their losses: half of them the best ones, the others the latest.

@@ -39,14 +39,11 @@ class SmacModel:
         """Yield points in the order of the improvement that is expected of them, or none; see Model."""
         if rng.random() < _RANDOM_SHARE:
             return iter(())
-        numbers, losses = results.chosen(_MOST_POINTS)
-        points = self._cube.points(numbers)
-        running = self._cube.points(results.running)
-        forest = Forest(points, losses, running, int(rng.integers(2**31)))
-        best = float(forest.predict(np.concatenate([points, running]))[0].min())
-        known = points[np.argsort(losses, kind="stable")[:_STARTS]]
+        known = results.evidence(self._cube, _MOST_POINTS)
+        forest = Forest(known.points, known.losses, known.running, int(rng.integers(2**31)))
+        best = float(forest.predict(np.concatenate([known.points, known.running]))[0].min())
 
         def improvement(candidates: Floats) -> Floats:
             return expected_improvement(*forest.predict(candidates), best)
 
-        return maximise(improvement, self._cube, rng, _DRAWS, _STARTS, known)
+        return maximise(improvement, self._cube, rng, _DRAWS, _STARTS, known.best(_STARTS))
