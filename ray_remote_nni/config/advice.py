@@ -8,13 +8,13 @@ import shlex
 import stat
 from collections.abc import Collection, Iterator, Mapping
 
+from ray_remote_nni.config.algorithm_defaults import DEFAULTS
 from ray_remote_nni.config.environment import substitute
 from ray_remote_nni.config.load import LoadedConfig, in_v2, read_source
 from ray_remote_nni.config.located import Source
 from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, MachineConfig, MachineOptions, RemoteConfig
 from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.options import LOCAL_HOST
-from ray_remote_nni.config.picture import DEFAULTS
 from ray_remote_nni.config.problems import Problem
 
 _LARGE_BYTES = 100 * 1000**2

@@ -14,7 +14,7 @@ from config_texts import LOCAL, MINIMAL, Experiment
 from ray_remote_nni.assessor.curve_fitting import CurveFitting
 from ray_remote_nni.assessor.median_stop import MedianStop
 from ray_remote_nni.config import ExperimentConfig, load_config, picture
-from ray_remote_nni.config.picture import DEFAULTS
+from ray_remote_nni.config.algorithm_defaults import DEFAULTS
 from ray_remote_nni.tuner.models.gp import GpSettings
 from ray_remote_nni.tuner.models.metis import MetisSettings
 from ray_remote_nni.tuner.pbt import PbtSettings

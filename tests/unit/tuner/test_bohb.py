@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from spaces import NESTED, choice, uniform
 
-from ray_remote_nni.config.picture import DEFAULTS
+from ray_remote_nni.config.algorithm_defaults import DEFAULTS
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.testing import assert_legal
 from ray_remote_nni.tuner import NotYet, Tuner, create_tuner

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from spaces import NESTED, uniform
 
-from ray_remote_nni.config.picture import DEFAULTS
+from ray_remote_nni.config.algorithm_defaults import DEFAULTS
 from ray_remote_nni.testing import assert_legal
 from ray_remote_nni.tuner import NotYet, create_tuner
 

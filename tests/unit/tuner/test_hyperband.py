@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from spaces import FLAT, choice, uniform
 
-from ray_remote_nni.config.picture import DEFAULTS
+from ray_remote_nni.config.algorithm_defaults import DEFAULTS
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.tuner import NoMoreTrials, NotYet, Tuner, create_tuner
 from ray_remote_nni.tuner.brackets import plan_brackets
