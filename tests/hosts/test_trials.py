@@ -148,6 +148,8 @@ def test_two_experiments_at_once_share_gpus_and_machines_within_the_limits_of_bo
 ) -> None:
     script = """
         import os, time, nni
+        while not os.path.exists(os.path.expanduser("~/go")):
+            time.sleep(0.05)
         start = time.time()
         nni.get_next_parameter()
         time.sleep(0.05)
@@ -165,6 +167,11 @@ def test_two_experiments_at_once_share_gpus_and_machines_within_the_limits_of_bo
     for _ in range(2):
         client.run("run", client.write_experiment(entries, script, **limits, ray=ray), "--detach")
     experiments = [file.stem for file in set(known.glob("*.json")) - before]
+    for experiment in experiments:
+        client.json("show", experiment)
+    # The first one's trials have all the places until the second one's workers have started, too.
+    time.sleep(3)
+    machines[2].run("touch go")
 
     spans: dict[str, list[tuple[float, float]]] = {"1": [], "3": []}
     lives = []
@@ -174,6 +181,7 @@ def test_two_experiments_at_once_share_gpus_and_machines_within_the_limits_of_bo
         lives.append((min(metric["start"] for metric in metrics), max(metric["end"] for metric in metrics)))
         for metric in metrics:
             spans[metric["seen"]].append((metric["start"], metric["end"]))
+    machines[2].run("rm go")
 
     assert most_at_once(lives) == 2
     assert sum(map(len, spans.values())) == 120
