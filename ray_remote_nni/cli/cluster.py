@@ -16,7 +16,7 @@ from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.cluster.state import ClusterState, load_state
 from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import NotFound
-from ray_remote_nni.experiment.access import access_cluster, latest_cluster
+from ray_remote_nni.experiment.access import access_cluster, latest_cluster, read_request
 from ray_remote_nni.experiment.run import change_cluster, end_cluster
 from ray_remote_nni.experiment.status import status_json
 from ray_remote_nni.views.tables import print_status
@@ -100,9 +100,7 @@ def down(
 
 
 def _down_without_state(config: Path) -> None:
-    loaded = load_config(config, has_user=has_user)
-    request = request_cluster(loaded.path, loaded.experiment, ask=ask_secret)
-    found = asyncio.run(stop_lost(request, machine_rows()))
+    found = asyncio.run(stop_lost(read_request(config, ask_secret), machine_rows()))
     if not found:
         raise NotFound(f"Nothing that was started from here for {config} runs on its machines.")
     say(f"Stopped what was left of a cluster of {config}: {found} node{'s' if found > 1 else ''}.")
@@ -115,8 +113,7 @@ def _cluster_of(config: Path | None) -> ClusterState:
     named = load_state(str(config)) if not config.exists() and config.name == str(config) else None
     if named is not None:
         return named
-    loaded = load_config(config, has_user=has_user)
-    state = find_cluster(request_cluster(loaded.path, loaded.experiment))
+    state = find_cluster(read_request(config))
     if state is None:
         raise NotFound(
             f"No cluster of the machines of {config} is up. Is its state file lost? ray-nni down {config} --force"

@@ -10,10 +10,8 @@ from typing import Annotated
 import typer
 
 from ray_remote_nni.cli.output import ask_secret, say
-from ray_remote_nni.cluster.request import request_cluster
-from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import ClusterError, RayNniError, UsageError
-from ray_remote_nni.experiment.access import access_cluster, cluster_named
+from ray_remote_nni.experiment.access import access_cluster, cluster_named, read_request
 from ray_remote_nni.experiment.delete import delete_from_machines, delete_here
 from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
@@ -63,9 +61,6 @@ async def _refuse_running(entry: ExperimentEntry, force: bool) -> None:
 
 def _delete_from_machines(entry: ExperimentEntry) -> list[RayNniError]:
     try:
-        loaded = load_config(Path(entry.config))
-        return [
-            *asyncio.run(delete_from_machines(entry, request_cluster(loaded.path, loaded.experiment, ask=ask_secret)))
-        ]
+        return [*asyncio.run(delete_from_machines(entry, read_request(Path(entry.config), ask_secret)))]
     except RayNniError as error:
         return [error]

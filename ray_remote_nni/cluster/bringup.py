@@ -32,7 +32,7 @@ from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.cluster.teardown import stop_forward
-from ray_remote_nni.cluster.together import MachinesFailed, failure, led, on_all
+from ray_remote_nni.cluster.together import MachinesFailed, led, on_all
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import ClusterError
 
@@ -99,7 +99,7 @@ async def _bring_up(
                 )
                 machines = await with_ray(request, known, machines, report)
                 if errors := check_machines([m.requested.settings for m in machines], [m.facts for m in machines]):
-                    raise failure(errors)
+                    raise MachinesFailed(errors)
                 machines = await _with_addresses(request, known, machines)
                 parting = Parting(request, report, members.leaving, force, before_stop)
                 return await _start_missing(request, known, name, members, machines, parting, report)

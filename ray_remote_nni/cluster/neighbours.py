@@ -10,7 +10,7 @@ from ray_remote_nni.cluster.plan import MachineSettings, choose_head, node_addre
 from ray_remote_nni.cluster.ports import FIRST_PORT, LAST_PORT, choose_ports, ports_to_open
 from ray_remote_nni.cluster.probe import Place, Survey, survey
 from ray_remote_nni.cluster.reachability import blocked_ways, firewall_rule
-from ray_remote_nni.cluster.together import failure
+from ray_remote_nni.cluster.together import MachinesFailed
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import MachineError
 
@@ -54,7 +54,7 @@ async def find_addresses(
         return (node_address(machines[0].settings, machines[0].facts),)
     found, errors = await survey_neighbours(machines, head_host, fixed)
     if errors:
-        raise failure([error for _, error in errors])
+        raise MachinesFailed([error for _, error in errors])
     return found.addresses
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ray_remote_nni.cluster.facts import MachineFacts
 from ray_remote_nni.cluster.requirements import MINIMUM_RAY, SUPPORTED_PYTHONS, ray_version
-from ray_remote_nni.cluster.together import failure
+from ray_remote_nni.cluster.together import MachinesFailed
 from ray_remote_nni.errors import MachineError
 
 SOURCE = Path(__file__).parent / "remote/pythons.py"
@@ -117,7 +117,7 @@ def choose(
         if len(found) == len(choices):
             possible.append(found)
     if not possible:
-        raise failure(_nothing_in_common(hosts, prospects, running))
+        raise MachinesFailed(_nothing_in_common(hosts, prospects, running))
 
     def cost(choices: list[Choice]) -> tuple[int, int, bool, Minor]:
         common = choices[0].common

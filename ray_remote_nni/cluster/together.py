@@ -23,8 +23,17 @@ async def on_all(work: Iterable[Awaitable[_T]]) -> list[_T]:
         if isinstance(result, BaseException) and not isinstance(result, MachineError):
             raise result
     if errors:
-        raise failure(errors)
+        raise MachinesFailed(errors)
     return [result for result in results if not isinstance(result, BaseException)]
+
+
+async def failures_of(work: Iterable[Awaitable[None]]) -> list[MachineError]:
+    """Await all at once and return what went wrong, machine by machine; another exception is raised as it is."""
+    try:
+        await on_all(work)
+    except MachinesFailed as failed:
+        return [*failed.errors]
+    return []
 
 
 async def led(leader: Awaitable[None], followers: Iterable[Awaitable[None]]) -> None:
@@ -50,13 +59,8 @@ async def led(leader: Awaitable[None], followers: Iterable[Awaitable[None]]) -> 
 
 
 class MachinesFailed(ClusterError):
-    """Some machines failed; `errors` has an error of each."""
+    """Some machines failed; `errors` has an error of each, and the message a line of each."""
 
     def __init__(self, errors: Sequence[MachineError]) -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(str(error) for error in errors))
-
-
-def failure(errors: Sequence[MachineError]) -> MachinesFailed:
-    """Return the error that tells of all of these, a line each."""
-    return MachinesFailed(errors)

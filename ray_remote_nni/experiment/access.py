@@ -50,8 +50,13 @@ def access_cluster(state: ClusterState, ask: Callable[[str], str]) -> ClusterAcc
     """Read the logins of a cluster's machines from its configuration; `ask` is called for secrets that say `ask`."""
     if state.platform == "local":
         return ClusterAccess(state, None)
-    loaded = load_config(Path(state.config), has_user=has_user)
-    return ClusterAccess(state, request_cluster(loaded.path, loaded.experiment, ask=ask))
+    return ClusterAccess(state, read_request(Path(state.config), ask))
+
+
+def read_request(config: Path, ask: Callable[[str], str] | None = None) -> ClusterRequest:
+    """Read which cluster a configuration asks for; `ask` is called for secrets that say `ask`. Raises ConfigInvalid."""
+    loaded = load_config(config, has_user=has_user)
+    return request_cluster(loaded.path, loaded.experiment, ask=ask)
 
 
 def cluster_named(name: str) -> ClusterState | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from pathlib import Path
 
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
+from ray_remote_nni.cluster.together import failures_of
 from ray_remote_nni.cluster.transport import quote, run_shell
 from ray_remote_nni.errors import MachineError
 from ray_remote_nni.experiment.registry import ExperimentEntry
@@ -14,13 +14,7 @@ from ray_remote_nni.experiment.registry import ExperimentEntry
 
 async def delete_from_machines(entry: ExperimentEntry, request: ClusterRequest) -> list[MachineError]:
     """Delete an ended experiment's folder on all machines; return what went wrong, machine by machine."""
-    results = await asyncio.gather(
-        *(_delete_from(entry, machine) for machine in request.machines), return_exceptions=True
-    )
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, MachineError):
-            raise result
-    return [result for result in results if isinstance(result, MachineError)]
+    return await failures_of(_delete_from(entry, machine) for machine in request.machines)
 
 
 def delete_here(entry: ExperimentEntry) -> None:

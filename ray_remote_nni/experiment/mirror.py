@@ -18,6 +18,7 @@ from typing import IO
 from ray_remote_nni.cluster.library import library_folder
 from ray_remote_nni.cluster.module import run_module
 from ray_remote_nni.cluster.state import ClusterState, MachineState
+from ray_remote_nni.cluster.together import failures_of
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import MachineError
 from ray_remote_nni.experiment.collect import ARCHIVE_MARK, OUTPUTS
@@ -95,16 +96,11 @@ async def pull_outputs(
         for trial in records.trials():
             if trial.ended and trial.machine and not (entry.trials_directory / trial.trial_id).is_dir():
                 missing.setdefault(trial.machine, []).append(trial.trial_id)
-    work = [
+    return await failures_of(
         _pull_from(entry, state, machine, missing[machine.host], connect)
         for machine in state.machines
         if machine.host in missing
-    ]
-    results = await asyncio.gather(*work, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, MachineError):
-            raise result
-    return [result for result in results if isinstance(result, MachineError)]
+    )
 
 
 async def _pull_from(
