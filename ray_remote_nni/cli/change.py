@@ -40,7 +40,7 @@ def update(
         Path | None, typer.Option("--search-space", help="JSON or YAML file of the new search space.")
     ] = None,
 ) -> None:
-    """Change a running experiment; resume keeps to it. Trials that run already are left alone."""
+    """Change an experiment; resume keeps to it. Trials that run already are left alone."""
     given: dict[str, Any] = {
         "trialConcurrency": concurrency,
         "maxTrialNumber": max_trials,
@@ -68,7 +68,7 @@ def import_results(
     ] = None,
     source: Annotated[str | None, typer.Option("--from", help="Another experiment, by id or name.")] = None,
 ) -> None:
-    """Have a running experiment's tuner learn from earlier results: a file of NNI's or ours, or another experiment."""
+    """Have an experiment's tuner learn from earlier results: a file of NNI's or ours, or another experiment."""
     if (file is None) == (source is None):
         raise UsageError("Say where the results are: -f FILE or --from EXPERIMENT.")
     entry = find_experiment(experiment)
@@ -97,23 +97,22 @@ def add_trials(
 
 
 def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[ExperimentRecord], list[Any]]) -> None:
-    """Ask the driver of a running experiment for something, once for each payload."""
+    """Ask an experiment's driver for something, once for each payload: the one that runs, or the next."""
     access = access_cluster(cluster_of(entry), ask_secret)
 
-    async def asking() -> None:
+    async def asking() -> bool:
         async with access.head() as head:
             pulse = await catch_up(entry, head)
-            if pulse is None or not pulse.running:
-                raise ClusterError(
-                    f"Experiment {entry.experiment_id} does not run. Only a running one can be changed; "
-                    f"to go on with it: ray-nni resume {entry.experiment_id}"
-                )
+            if pulse is None:
+                raise ClusterError(f"{head.machine.host} has no records of experiment {entry.experiment_id}.")
             with RecordReader(entry.mirror) as records:
                 record = records.experiment()
             for payload in payloads(record):
                 await send_request(entry, head, kind, payload=payload)
+            return pulse.running
 
-    asyncio.run(asking())
+    if not asyncio.run(asking()):
+        say(f"It does not run now, so that comes to pass with: ray-nni resume {entry.experiment_id}")
 
 
 def _own_tuner(record: ExperimentRecord) -> bool:

@@ -13,7 +13,7 @@ from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.lost import stop_lost
 from ray_remote_nni.cluster.membership import find_cluster
 from ray_remote_nni.cluster.request import request_cluster
-from ray_remote_nni.cluster.state import ClusterState, load_state
+from ray_remote_nni.cluster.state import ClusterState, all_states, load_state
 from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import NotFound
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster, read_request
@@ -108,7 +108,10 @@ def _down_without_state(config: Path) -> None:
 
 def _cluster_of(config: Path | None) -> ClusterState:
     if config is None:
-        return latest_cluster()
+        states = all_states()
+        if not states:
+            raise NotFound("No cluster is up, so there is none to take down.")
+        return states[0]
     # A cluster may be named, too: what `status` shows.
     named = load_state(str(config)) if not config.exists() and config.name == str(config) else None
     if named is not None:

@@ -14,7 +14,7 @@ from ray_remote_nni.errors import ClusterError, RayNniError, UsageError
 from ray_remote_nni.experiment.access import access_cluster, cluster_named, read_request
 from ray_remote_nni.experiment.delete import delete_from_machines, delete_here
 from ray_remote_nni.experiment.mirror import catch_up
-from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
+from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments, find_experiment
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +29,9 @@ def delete(
 ) -> None:
     """Delete an ended experiment for good: its records, and its trials' folders on all machines."""
     entry = find_experiment(experiment)
+    same = [other.experiment_id for other in all_experiments() if experiment == other.name]
+    if experiment != entry.experiment_id and len(same) > 1:
+        raise UsageError(f"{len(same)} experiments are called {experiment}: {', '.join(same)}. Give the id.")
     asyncio.run(_refuse_running(entry, force))
     if not yes:
         if not sys.stdin.isatty():

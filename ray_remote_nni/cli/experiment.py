@@ -17,12 +17,13 @@ from ray_remote_nni.cli.output import (
     machine_rows,
     print_json,
     say,
+    say_problem,
     warn,
 )
 from ray_remote_nni.cli.upload import UploadBar
 from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.request import request_cluster
-from ray_remote_nni.config import load_config
+from ray_remote_nni.config import advise_run, load_config
 from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster
 from ray_remote_nni.experiment.attach import attach as attach_to
@@ -66,6 +67,8 @@ def run(
     """Run an experiment and show it live until it ends; bring its cluster up first if there is none."""
     loaded = load_config(config_or_latest(config), has_user=has_user)
     warn(loaded)
+    for problem in advise_run(loaded):
+        say_problem(problem)
     request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
     with UploadBar(ERR) as bar:
         running = asyncio.run(start_experiment(loaded, request, machine_rows(), bar.show))
@@ -119,7 +122,7 @@ def kill(
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Its id.")],
     experiment: Annotated[str | None, typer.Option("--experiment", help="Its experiment; default: the latest.")] = None,
 ) -> None:
-    """End one running trial; it is not repeated."""
+    """End one running or waiting trial; it is not repeated."""
     entry = find_experiment(experiment)
     access = access_cluster(cluster_of(entry), ask_secret)
 

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ray_remote_nni.config.algorithm_defaults import DEFAULTS
 from ray_remote_nni.config.environment import substitute
@@ -32,21 +32,35 @@ def advise(
     `names` are the files in the code directory that go to the machines; those in `secret` are kept back at the last
     moment, since passwords stand in them.
     """
-    source, _ = in_v2(substitute(read_source(loaded.path), environ)[0])
+    source = _source(loaded, environ)
     experiment = loaded.experiment
-    return [
-        source.problem(path, message, remedy, level="warning", mark=source.mark_of_key(path))
-        for path, message, remedy in (
-            *_concurrency(experiment),
-            *_command(experiment),
-            *_checkpoints(experiment),
-            *_resampling(experiment),
-            *_code(experiment, source, names, secret),
-        )
-    ]
+    advices = (
+        *_concurrency(experiment),
+        *_command(experiment),
+        *_checkpoints(experiment),
+        *_resampling(experiment),
+        *_code(experiment, source, names, secret),
+    )
+    return _problems(source, advices)
+
+
+def advise_run(loaded: LoadedConfig, environ: Mapping[str, str] = os.environ) -> list[Problem]:
+    """Those of the warnings without which all trials would fail for a reason that is plain before."""
+    return _problems(_source(loaded, environ), _command(loaded.experiment))
 
 
 _Advice = tuple[FieldPath, str, str | None]
+
+
+def _source(loaded: LoadedConfig, environ: Mapping[str, str]) -> Source:
+    return in_v2(substitute(read_source(loaded.path), environ)[0])[0]
+
+
+def _problems(source: Source, advices: Iterable[_Advice]) -> list[Problem]:
+    return [
+        source.problem(path, message, remedy, level="warning", mark=source.mark_of_key(path))
+        for path, message, remedy in advices
+    ]
 
 
 def _concurrency(experiment: ExperimentConfig) -> Iterator[_Advice]:

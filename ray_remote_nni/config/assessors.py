@@ -45,6 +45,10 @@ def check_assessor(source: Source, assessor: AlgorithmConfig, path: FieldPath) -
             problems.append(
                 source.problem(path, message, f"Add optimize_mode: {mode} to its classArgs", level="warning")
             )
+    if name == "Curvefitting" and _tuners_mode(source) == "minimize":
+        message = "Curvefitting takes higher results for better, and the tuner lower: the best trials will be stopped"
+        remedy = "Take Medianstop, or report what is to be maximized"
+        problems.append(source.problem(path, message, remedy, level="warning"))
     return assessor.model_copy(update={"name": name, "class_args": arguments}), problems
 
 

@@ -6,6 +6,8 @@ Where a validator of NNI refuses what the tuner itself takes (PBT's `factor`), t
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -165,4 +167,4 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 #: Tuners that fit a model of scikit-learn, an optional extra.
 NEED_SCIKIT_LEARN = ("GP", "Metis", "SMAC")
 SCIKIT_LEARN = "scikit-learn>=1.4"
-INSTALL_MODELS = "Type: pip install 'ray-remote-nni[models]'"
+INSTALL_MODELS = f"Type: {shlex.quote(sys.executable)} -m pip install 'scikit-learn>=1.4'"

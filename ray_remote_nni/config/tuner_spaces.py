@@ -32,10 +32,23 @@ ACCEPTED: Mapping[str, Accepted] = MappingProxyType(
 
 def unsupported(tuner: str | None, space: Mapping[str, Any]) -> list[SpaceProblem]:
     """What the tuner of this name does not take in a search space that is otherwise right."""
+    if tuner == "Batch":
+        return list(_no_batch(space))
     accepted = ACCEPTED.get(tuner or "")
     if accepted is None:
         return []
     return [problem for name, spec in space.items() for problem in _unsupported(f"{tuner}", accepted, name, spec)]
+
+
+def _no_batch(space: Mapping[str, Any]) -> Iterator[SpaceProblem]:
+    remedy = 'Write it so: {"combine_params": {"_type": "choice", "_value": [{"lr": 0.1}, {"lr": 0.01}]}}'
+    if len(space) != 1 or next(iter(space.values()))["_type"] != "choice":
+        yield SpaceProblem((), "the tuner Batch takes one choice among parameter sets, and nothing else", remedy)
+        return
+    ((name, spec),) = space.items()
+    for index, value in enumerate(spec["_value"]):
+        if not isinstance(value, Mapping):
+            yield SpaceProblem((name, "_value", index), "each of Batch's values must be a set of parameters", remedy)
 
 
 def _unsupported(tuner: str, accepted: Accepted, name: str, spec: Mapping[str, Any]) -> Iterator[SpaceProblem]:

@@ -74,7 +74,9 @@ class ExperimentLoop:
         """Run to the end; return DONE, or STOPPED where somebody asked for that."""
         await warm_up_workers(self._spec, [node.node_id for node in self._places.usable()], self._head_node)
         self._time_limit.start()
-        beside = [self._collect(), self._obey(), self._suggestions.run()]
+        # What was asked for while no driver ran may be what there is to do.
+        self._obey()
+        beside = [self._collect(), self._listen(), self._suggestions.run()]
         if self._assessing is not None:
             beside.append(self._assessing.run())
         self._background = [asyncio.ensure_future(work) for work in beside]
@@ -137,16 +139,19 @@ class ExperimentLoop:
                     if self._assessing is not None:
                         self._assessing.take(post.trial_id, attempt.metrics)
 
-    async def _obey(self) -> None:
+    async def _listen(self) -> None:
         """Do what clients ask for, as it comes."""
         while True:
-            for request in self._store.pending_requests():
-                _LOG.info("request: %s %s", request.kind, request.trial_id or "")
-                # In one commit: a trial that is set by hand must not be set again by the next driver.
-                with self._store.together():
-                    self._do(request)
-                    self._store.finish_request(request.id)
+            self._obey()
             await asyncio.sleep(_POLL_S)
+
+    def _obey(self) -> None:
+        for request in self._store.pending_requests():
+            _LOG.info("request: %s %s", request.kind, request.trial_id or "")
+            # In one commit: a trial that is set by hand must not be set again by the next driver.
+            with self._store.together():
+                self._do(request)
+                self._store.finish_request(request.id)
 
     def _do(self, request: RequestRecord) -> None:
         match request.kind:

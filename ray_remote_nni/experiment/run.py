@@ -111,7 +111,7 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> Ex
         if pulse is None:
             raise ClusterError(
                 f"{head.machine.host} has no records of experiment {entry.experiment_id}; "
-                "they are on the head that it ran on."
+                f"they are on the head that it ran on. Bring that one up: ray-nni up {entry.config}"
             )
         if pulse.running:
             raise ClusterError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -58,8 +59,19 @@ def cluster_of(entry: ExperimentEntry, or_else: Callable[[], ClusterState] | Non
     if state is not None:
         return state
     if or_else is not None:
-        return or_else()
-    raise NotFound(f"The cluster of experiment {entry.experiment_id} is not up. Bring it up: ray-nni up {entry.config}")
+        with contextlib.suppress(NotFound):
+            return or_else()
+    name = entry.experiment_id
+    status = None
+    if entry.mirror.exists():
+        with RecordReader(entry.mirror) as records:
+            status = records.experiment().status
+    if status == "DONE" and or_else is None:
+        raise NotFound(f"Experiment {name} is DONE, and its cluster is not up. Its results: ray-nni show {name}")
+    known = f"Experiment {name} is {status}" if status not in (None, "RUNNING") else f"This is about experiment {name}"
+    raise NotFound(
+        f"{known}, and its cluster is not up. To go on with it: ray-nni up {entry.config}, then ray-nni resume {name}"
+    )
 
 
 async def status_json(ask: Callable[[str], str], warn: Callable[[str], None]) -> dict[str, Any]:

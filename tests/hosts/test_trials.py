@@ -386,7 +386,7 @@ def test_a_person_adds_kills_and_imports_and_at_last_deletes(
 
     assert "1 of 2 lie outside" in client.run("import", "-f", earlier).stderr
     client.run("trials", "add", "--params", '{"x": 0.25}', "--params", '{"x": 7}')
-    until(lambda: any(trial["value"] == 7 for trial in client.trials()))
+    until(lambda: any(trial["value"] == 7 for trial in client.trials()), 90)
     values = [trial["parameters"]["x"] for trial in client.trials()]
     assert values.index(7) == values.index(0.25) + 1
 
@@ -394,10 +394,9 @@ def test_a_person_adds_kills_and_imports_and_at_last_deletes(
     client.run("stop")
     (waiting,) = [trial["trialId"] for trial in client.trials() if trial["status"] == "WAITING"]
     client.run("kill", waiting)
-    client.run("resume", "--detach")
-    until(lambda: {trial["trialId"]: trial["status"] for trial in client.trials()}[waiting] == "USER_CANCELED")
-    client.run("update", "--max-trials", "1")
-    until(lambda: client.json("show")["status"] == "DONE")
+    assert "ray-nni resume" in client.run("update", "--max-trials", "1").stderr
+    assert client.json("resume")["status"] == "DONE"
+    assert {trial["trialId"]: trial["status"] for trial in client.trials()}[waiting] == "USER_CANCELED"
 
     folder = f"~/.ray-nni/experiments/{experiment_id}"
     assert "trials" in machines[0].run(f"ls {folder}")

@@ -118,7 +118,7 @@ def test_output_that_is_out_of_reach_is_told_with_its_machine(typed: Type, exper
 def test_an_experiment_whose_cluster_is_down_cannot_be_attached_to(typed: Type, experiment: ExperimentEntry) -> None:
     said = typed("attach")
     assert said.code == 4
-    assert f"ray-nni up {experiment.config}" in said.err
+    assert f"is DONE, and its cluster is not up. Its results: ray-nni show {experiment.experiment_id}" in said.err
 
 
 def test_an_experiment_without_records_says_so(typed: Type, experiment: ExperimentEntry) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from config_texts import LOCAL, MINIMAL, Load
 
-from ray_remote_nni.config import Problem, advise
+from ray_remote_nni.config import Problem, advise, advise_run
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +121,11 @@ def test_files_that_do_not_go_to_the_machines_do_not_count(load: Load, tmp_path:
 def test_other_configs_with_passwords_are_named(load: Load) -> None:
     [problem] = advise(load(LOCAL), ("old.yml", "train.py"), ("old.yml",), {})
     assert problem.message == "passwords stand in old.yml: not sent to the machines"
+
+
+def test_a_script_that_is_not_there_is_told_by_run_too(load: Load, tmp_path: Path) -> None:
+    loaded = load(LOCAL)
+    assert advise_run(loaded, {}) == []
+    (tmp_path / "train.py").unlink()
+    [problem] = advise_run(loaded, {})
+    assert (problem.level, problem.field) == ("warning", "trialCommand")

@@ -35,6 +35,8 @@ trainingService:
 SPACE = '{"lr": {"_type": "loguniform", "_value": [0.0001, 0.1]}}'
 REMOTE = MINIMAL + "trainingService:\n  platform: remote\n  machineList:\n    - {host: 192.0.2.1, user: alice%s}\n"
 
+_LR = "lr: {_type: uniform, _value: [0.0, 1.0]}"
+
 
 def test_the_config_of_nnis_remote_page_is_accepted_as_it_stands(load: Load, tmp_path: Path, home: Path) -> None:
     (tmp_path / "search_space.json").write_text(SPACE)
@@ -302,7 +304,6 @@ sharedStorage:
 @pytest.mark.parametrize(
     ("tuner", "name", "class_args"),
     [
-        ("{name: batchtuner}", "Batch", {}),
         ("{name: gridSearch, classArgs: {optimize_mode: maximize}}", "GridSearch", {"optimize_mode": "maximize"}),
         ("{name: Random, classArgs: {seed: 4}}", "Random", {"seed": 4}),
         ("{name: Anneal}", "Anneal", {"optimize_mode": "maximize"}),
@@ -315,6 +316,12 @@ def test_the_tuners_of_nni_have_their_names_and_defaults(
     assert (config.tuner.name, config.tuner.class_args) == (name, class_args)
 
 
+def test_batch_takes_its_own_form_of_a_search_space(experiment: Experiment) -> None:
+    sets = "combine_params: {_type: choice, _value: [{lr: 0.1}, {lr: 0.2}]}"
+    config = experiment(LOCAL.replace("{name: TPE}", "{name: batchtuner}").replace(_LR, sets))
+    assert (config.tuner.name, config.tuner.class_args) == ("Batch", {})
+
+
 def test_what_nni_lets_anneal_be_told_has_no_effect_and_says_so(load: Load) -> None:
     loaded = load(LOCAL.replace("{name: TPE}", "{name: Anneal, classArgs: {constant_liar_type: max}}"))
     assert loaded.experiment.tuner.class_args == {"optimize_mode": "maximize"}
@@ -324,3 +331,10 @@ def test_what_nni_lets_anneal_be_told_has_no_effect_and_says_so(load: Load) -> N
 def test_configurations_can_be_tried_twice_where_asked_for(experiment: Experiment) -> None:
     assert experiment(LOCAL).ray.duplicates == "avoid"
     assert experiment(LOCAL + "ray: {duplicates: allow}\n").ray.duplicates == "allow"
+
+
+def test_curvefitting_beside_a_tuner_that_minimizes_is_warned_of(load: Load) -> None:
+    tuner = "{name: TPE, classArgs: {optimize_mode: minimize}}"
+    loaded = load(LOCAL.replace("{name: TPE}", tuner) + "assessor: {name: Curvefitting, classArgs: {epoch_num: 20}}\n")
+    [warning] = loaded.warnings
+    assert "the best trials will be stopped" in warning.message

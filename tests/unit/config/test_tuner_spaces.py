@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -27,6 +28,20 @@ def test_a_parameter_that_gp_does_not_take_is_named_with_its_line(problems: Prob
     assert first.line == text.splitlines().index("  lr: {_type: normal, _value: [0, 1]}") + 1
     assert "GP does not take normal; accepted: choice, randint" in first.message
     assert "TPE" in (first.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("space", "field"),
+    [
+        (["lr: {_type: uniform, _value: [0, 1]}"], "searchSpace"),
+        (["a: {_type: choice, _value: [{x: 1}]}", "b: {_type: choice, _value: [{x: 1}]}"], "searchSpace"),
+        (["sets: {_type: choice, _value: [{x: 1}, 2]}"], "searchSpace.sets._value[1]"),
+    ],
+)
+def test_batch_says_which_space_it_takes(problems: Problems, space: list[str], field: str) -> None:
+    (problem,) = problems(config("{name: Batch}", *space))
+    assert (problem.level, problem.field) == ("error", field)
+    assert "combine_params" in (problem.remedy or "")
 
 
 @pytest.mark.parametrize(
@@ -60,4 +75,4 @@ def test_without_scikit_learn_the_tuners_name_says_what_to_type(
     monkeypatch.setattr("ray_remote_nni.config.algorithms.find_spec", nothing)
     (problem,) = problems(config("{name: GP}", "x: {_type: uniform, _value: [0, 1]}"))
     assert problem.field == "tuner.name"
-    assert problem.remedy == "Type: pip install 'ray-remote-nni[models]'"
+    assert problem.remedy == f"Type: {sys.executable} -m pip install 'scikit-learn>=1.4'"
