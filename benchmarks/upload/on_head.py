@@ -21,18 +21,23 @@ def bring(name: str | None, head: str) -> None:
         ensure_code(name, lambda digests: fetch_code(name, digests, head))
 
 
-ray.init(address="auto", log_to_driver=False)
-head = ray.get_runtime_context().get_node_id()
-nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-
-
 def everywhere(name: str | None, times: int) -> float:
+    """Bring code to all machines `times` times at once; return the seconds that it took."""
+    head = ray.get_runtime_context().get_node_id()
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
     began = time.time()
     ray.get([bring.options(scheduling_strategy=on_node(node, hard=True)).remote(name, head) for node in nodes * times])
     return time.time() - began
 
 
-# As when trials start: their workers run.
-everywhere(None, 3)
-seconds = everywhere(sys.argv[1], 1)
-Path(sys.argv[2]).write_text(json.dumps({"machines": len(nodes), "seconds": seconds}))
+def main() -> None:
+    ray.init(address="auto", log_to_driver=False)
+    # As when trials start: their workers run.
+    everywhere(None, 3)
+    seconds = everywhere(sys.argv[1], 1)
+    machines = sum(node["Alive"] for node in ray.nodes())
+    Path(sys.argv[2]).write_text(json.dumps({"machines": machines, "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main()

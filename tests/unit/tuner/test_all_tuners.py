@@ -132,8 +132,7 @@ def test_the_config_knows_the_same_tuners() -> None:
 @pytest.mark.parametrize("space", SPACES)
 def test_the_config_refuses_the_same_spaces(tuner: str, space: str) -> None:
     (tested,) = [one for one in Built.__subclasses__() if one.name == tuner]
-    # Batch reads its space in a way of its own.
-    assert (unsupported(tuner, SPACES[space]) == []) == (space in tested.supported or tuner == "Batch")
+    assert (unsupported(tuner, SPACES[space]) == []) == (space in tested.supported)
 
 
 def test_every_tuner_is_tested_here() -> None:
