@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.custom.process import AlgorithmFailed, AlgorithmProcess, Kind
+from ray_remote_nni.experiment.earlier_results import results_of
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.model import EarlierResult
 from ray_remote_nni.records.reader import RecordReader
@@ -138,11 +139,7 @@ class OwnTuner:
         self._process = OwnAlgorithm(spec, "tuner", own, resumed=bool(trials))
         self._earlier = {trial.trial_id: trial.parameters for trial in trials}
         self._learnt = records.learnt()
-        self._learnt += [
-            {"parameter": trial.parameters, "value": trial.metric}
-            for trial in records.finished_for_replay()
-            if trial.status == "SUCCEEDED" and trial.metric is not None
-        ]
+        self._learnt += results_of(records.finished_for_replay())
         self._ids: dict[str, int] = {}
         self._next = len(trials)
         self._ends: deque[_End] = deque()
