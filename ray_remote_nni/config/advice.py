@@ -7,13 +7,15 @@ import re
 import shlex
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from ray_remote_nni.config.algorithm_defaults import DEFAULTS
 from ray_remote_nni.config.environment import substitute
 from ray_remote_nni.config.load import LoadedConfig, in_v2, read_source
 from ray_remote_nni.config.located import Source
 from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, MachineConfig, MachineOptions, RemoteConfig
-from ray_remote_nni.config.names import FieldPath
+from ray_remote_nni.config.names import FieldPath, some_of
 from ray_remote_nni.config.options import LOCAL_HOST
 from ray_remote_nni.config.problems import Problem
 
@@ -39,9 +41,9 @@ def advise(
         *_command(experiment),
         *_checkpoints(experiment),
         *_resampling(experiment),
-        *_code(experiment, source, names, secret),
+        *_code(experiment, names),
     )
-    return _problems(source, advices)
+    return _problems(source, advices) + _secrets(experiment, source, secret)
 
 
 def advise_run(loaded: LoadedConfig, environ: Mapping[str, str] = os.environ) -> list[Problem]:
@@ -57,10 +59,12 @@ def _source(loaded: LoadedConfig, environ: Mapping[str, str]) -> Source:
 
 
 def _problems(source: Source, advices: Iterable[_Advice]) -> list[Problem]:
-    return [
-        source.problem(path, message, remedy, level="warning", mark=source.mark_of_key(path))
-        for path, message, remedy in advices
-    ]
+    problems = []
+    for path, message, remedy in advices:
+        problem = source.problem(path, message, remedy, level="warning", mark=source.mark_of_key(path))
+        # What is not in the file has no line there.
+        problems.append(problem if source.find(path) is not None else replace(problem, line=None, column=None))
+    return problems
 
 
 def _concurrency(experiment: ExperimentConfig) -> Iterator[_Advice]:
@@ -143,10 +147,7 @@ def _script(command: str) -> str | None:
     return script if plain else None
 
 
-def _code(
-    experiment: ExperimentConfig, source: Source, names: Collection[str], secret: Collection[str]
-) -> Iterator[_Advice]:
-    path = "trialCommand" if source.root.given("trialCodeDirectory") is None else "trialCodeDirectory"
+def _code(experiment: ExperimentConfig, names: Collection[str]) -> Iterator[_Advice]:
     sizes: dict[str, int] = {}
     for name in names:
         try:
@@ -161,15 +162,22 @@ def _code(
     if total > _LARGE_BYTES:
         largest = sorted(sizes.items(), key=lambda item: -item[1])[:3]
         parts = ", ".join(f"{name} {_megabytes(size)}" for name, size in largest)
-        message = f"the code directory holds {_megabytes(total)} that go to the machines; the largest: {parts}"
-        yield (
-            (path,),
-            message,
-            "Name a folder that holds no more than the trials need, or list the rest in its .nniignore",
-        )
-    if secret:
-        message = f"passwords stand in {', '.join(sorted(secret)[:5])}: not sent to the machines"
-        yield (path,), message, "Write ask or ${VARIABLE} in place of the passwords if trials need it"
+        folder = experiment.trial_code_directory
+        message = f"{folder} holds {_megabytes(total)} that go to the machines; the largest: {parts}"
+        remedy = "Name a folder that holds no more than the trials need, or list the rest in its .nniignore"
+        yield ("trialCodeDirectory",), message, remedy
+
+
+def _secrets(experiment: ExperimentConfig, source: Source, secret: Collection[str]) -> list[Problem]:
+    """One warning, at the first of the files in which passwords stand."""
+    if not secret:
+        return []
+    first, *others = (experiment.trial_code_directory / name for name in sorted(secret))
+    shown = first if Path(source.file).is_absolute() else os.path.relpath(first)
+    too = f"; nor is {some_of(path.name for path in others)}" if others else ""
+    message = f"a password is written out in it, so it is not sent to the machines with the code{too}"
+    remedy = "If trials need it, write ask or ${VARIABLE} in place of the password"
+    return [Problem(str(shown), None, None, "", "warning", message, remedy)]
 
 
 def _megabytes(size: int) -> str:

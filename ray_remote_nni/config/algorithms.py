@@ -122,7 +122,15 @@ class ArgumentChecker:
             return arguments
         if self._owner == "TPE" and (tpe_args := node.given("tpe_args")) is not None:
             arguments["tpe_args"] = self._arguments(tpe_args, (*path, "tpe_args"), TPE_ARGS)
+            self._check_gamma(arguments["tpe_args"].get("gamma"), (*path, "tpe_args", "gamma"))
         return self._modern(arguments, path)
+
+    def _check_gamma(self, gamma: float | None, path: FieldPath) -> None:
+        """It is NNI's and hyperopt's factor of sqrt(N), not a share: above 1 all of the first trials count as good."""
+        if gamma is not None and gamma > 1:
+            message = f"ceil({gamma:g} * sqrt(N)) of N trials count as good: all of the first {int(gamma**2)}"
+            remedy = "Write 0.25, NNI's own, or another number below 1"
+            self.problems.append(self._source.problem(path, message, remedy, level="warning"))
 
     def _check_budgets(self, arguments: Mapping[str, Any], path: FieldPath) -> None:
         least, most = arguments.get("min_budget", 1), arguments.get("max_budget", 3)
@@ -155,8 +163,9 @@ class ArgumentChecker:
     def _arguments(self, node: Node, path: FieldPath, rules: Mapping[str, Rule | None]) -> dict[str, Any]:
         """Checked arguments. Their names are those of a Python function: NNI takes no other spelling."""
         if not isinstance(node, LocatedDict):
-            message = f"found {describe(node)}; accepted: a mapping"
-            self.problems.append(self._source.problem(path, message))
+            if path[-1] != "classArgs":  # which the model refuses
+                message = f"found {describe(node)}; accepted: a mapping"
+                self.problems.append(self._source.problem(path, message, "Write each as 'name: value'"))
             return {}
         arguments: dict[str, Any] = {}
         for entry in node.entries:

@@ -19,6 +19,7 @@ from ray_remote_nni.config.located import (
     Source,
     describe,
     is_null,
+    text_of,
     to_plain,
 )
 from ray_remote_nni.config.models import is_model, model_of_values
@@ -55,7 +56,7 @@ class Builder:
         `ready` holds fields that the caller built itself, by their Python names; None in it marks one that failed.
         """
         if not isinstance(node, LocatedDict):
-            self._refuse(path, node, "a mapping of fields", _example_of(model))
+            self._refuse(path, node, "a mapping of fields", _example_of(model, node))
             return None
         values: dict[str, Any] = {}
         failed: set[str] = set()
@@ -111,13 +112,15 @@ class Builder:
 
     def _dictionary(self, item: Any, node: Node, path: FieldPath) -> Any:
         if not isinstance(node, LocatedDict):
-            self._refuse(path, node, "a mapping")
+            self._refuse(path, node, "a mapping", "Write each as 'name: value'")
             return _FAILED
         if item is not str:
             return to_plain(node)
         values: dict[str, str] = {}
         for entry in node.entries:
-            if not isinstance(entry.value, LocatedScalar) or is_null(entry.value):
+            if is_null(entry.value):
+                self._refuse((*path, entry.key), entry.value, "a text", 'Write "" for an empty one, or remove it')
+            elif not isinstance(entry.value, LocatedScalar):
                 self._refuse((*path, entry.key), entry.value, "a text")
             else:
                 values[entry.key] = entry.value.text
@@ -144,34 +147,50 @@ class Builder:
             return None
 
     def _missing(self, path: FieldPath, info: FieldInfo) -> None:
+        if path in self.source.elsewhere:
+            return
         name = self.source.name(path).rpartition(".")[2]
         example = f", such as {name}: {_as_yaml(info.examples[0])}" if info.examples else ""
-        self.problems.append(
-            self.source.problem(
-                path, "this field is required", f"Add it{example}", mark=self.source.mark_of_key(path[:-1])
+        if self.source.find(path) is None:
+            mark = self.source.mark_of_key(path[:-1])
+            problem = self.source.problem(path, "this field is required", f"Add it{example}", mark=mark)
+        else:
+            mark = self.source.mark_of_key(path)
+            problem = self.source.problem(
+                path, "this field is required, and it is empty", f"Fill it{example}", mark=mark
             )
-        )
+        self.problems.append(problem)
 
     def _translate(self, path: FieldPath, cause: Any, message: str, info: FieldInfo) -> None:
         node = self.source.find(path)
         if isinstance(cause, Refused):
-            self._refuse(path, node, cause.accepted, cause.remedy, secret=_is_secret(info))
+            self._refuse(path, node, cause.accepted, cause.remedy, secret=_is_secret(info), items=cause.show_items)
         elif isinstance(node, LocatedList) and not node.items:
-            self._refuse(path, node, "a list with at least one item", "Add one")
+            example = f", such as {_as_yaml(info.examples[0])}" if info.examples else ""
+            self._refuse(path, node, "a list with at least one item", f"Write its items{example}")
         else:
             self.problems.append(self.source.problem(path, message[:1].lower() + message[1:]))
 
     def _refuse(
-        self, path: FieldPath, node: Node | None, accepted: str, remedy: str | None = None, secret: bool = False
+        self,
+        path: FieldPath,
+        node: Node | None,
+        accepted: str,
+        remedy: str | None = None,
+        *,
+        secret: bool = False,
+        items: bool = False,
     ) -> None:
-        found = "" if node is None or secret else f"found {describe(node)}; "
+        found = "" if node is None or secret else f"found {describe(node, items=items)}; "
         self.problems.append(self.source.problem(path, f"{found}accepted: {accepted}", remedy))
 
 
-def _example_of(model: type[BaseModel]) -> str | None:
+def _example_of(model: type[BaseModel], found: Node) -> str | None:
+    """How to write the fields of a model. A text that stands in their place is most likely the first that matters."""
+    text = text_of(found) if isinstance(found, LocatedScalar) and found.template is None else None
     for info in model.model_fields.values():
         if info.examples:
-            return f"Write its fields, such as {info.alias}: {_as_yaml(info.examples[0])}"
+            return f"Write its fields, such as {info.alias}: {text or _as_yaml(info.examples[0])}"
     return None
 
 
@@ -193,6 +212,8 @@ def _is_secret(info: FieldInfo) -> bool:
 
 
 def _as_yaml(example: Any) -> str:
+    if isinstance(example, list):
+        return f"[{', '.join(map(_as_yaml, example))}]"
     if isinstance(example, dict):
         return "{" + ", ".join(f"{key}: {value}" for key, value in example.items()) + "}"
     return str(example)

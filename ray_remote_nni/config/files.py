@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ray_remote_nni.config.located import LocatedDict, LocatedList, Source, text_of
+from ray_remote_nni.config.located import LocatedDict, LocatedList, Mark, Source, text_of
 from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.values import resolve_path
@@ -29,7 +29,7 @@ def check_files(source: Source, base: Path) -> list[Problem]:
 
 def _check_key_files(source: Source, base: Path) -> list[Problem]:
     machines = source.find(("trainingService", "machineList"))
-    problems = []
+    problems: dict[Mark, Problem] = {}
     for index, machine in enumerate(machines.items if isinstance(machines, LocatedList) else ()):
         if not isinstance(machine, LocatedDict) or machine.given("password") is not None:
             continue
@@ -37,19 +37,23 @@ def _check_key_files(source: Source, base: Path) -> list[Problem]:
         if text is None:
             continue
         path = ("trainingService", "machineList", index, "sshKeyFile")
-        name = text_of(machine.given("host")) or f"machine {index + 1}"
+        # A value that YAML's merging puts into several machines is worth one message.
+        place = source.mark_of_value(path)
+        if place in problems:
+            continue
         key = resolve_path(text, base)
         if not key.is_file() and key == resolve_path(DEFAULT_KEY_FILE, base):
-            message = f"{name}: there is no key file {key}, so your SSH agent and your other keys will be tried"
-            problems.append(source.problem(path, message, "Name the key that this machine knows", level="warning"))
+            message = f"there is no key file {key}, so your SSH agent and your other keys will be tried"
+            remedy = "Name the key that this machine knows"
+            problems[place] = source.problem(path, message, remedy, level="warning")
         elif not key.is_file():
-            message = f"{name}: there is no key file {key}"
+            message = f"there is no key file {key}"
             remedy = "Name the private key, or remove the line to try your SSH agent and your usual keys"
-            problems.append(source.problem(path, message, remedy))
+            problems[place] = source.problem(path, message, remedy)
         elif not os.access(key, os.R_OK):
-            message = f"{name}: the key file {key} cannot be read"
-            problems.append(source.problem(path, message, f"Make it readable for yourself: chmod 600 {key}"))
-    return problems
+            message = f"the key file {key} cannot be read"
+            problems[place] = source.problem(path, message, f"Make it readable for yourself: chmod 600 {key}")
+    return list(problems.values())
 
 
 def _check_code_directory(source: Source, base: Path) -> list[Problem]:
@@ -58,7 +62,7 @@ def _check_code_directory(source: Source, base: Path) -> list[Problem]:
 
 
 def _check_directory(source: Source, path: FieldPath, text: str | None, base: Path, remedy: str) -> list[Problem]:
-    if text is None or (directory := resolve_path(text, base)).is_dir():
+    if text is None or not text.isprintable() or (directory := resolve_path(text, base)).is_dir():
         return []
     what = "is not a directory" if directory.exists() else "does not exist"
     return [source.problem(path, f"{directory} {what}", remedy)]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from ray_remote_nni.config.models import ExperimentConfig, RemoteConfig, models_in
+from ray_remote_nni.config.algorithm_defaults import DEFAULTS
+from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, RemoteConfig, models_in
 from ray_remote_nni.config.names import FieldPath, fold, listed, nearest, some_of
 
 # v1 name -> where that setting is in the v2 schema; empty where it is nowhere.
@@ -15,7 +16,7 @@ V1_NAMES = {
     "maxTrialNum": "maxTrialNumber",
     "searchSpacePath": "searchSpaceFile",
     "logDir": "experimentWorkingDirectory",
-    "trial": "trialCommand, trialCodeDirectory and trialGpuNumber",
+    "trial": "trialCommand, trialCodeDirectory and trialGpuNumber, at the top level of the file",
     "command": "trialCommand",
     "codeDir": "codeDirectory, or trialCodeDirectory for the trial's code",
     "gpuNum": "trialGpuNumber",
@@ -43,16 +44,25 @@ V1_NAMES = {
     "preCommand": "part of trialCommand",
     "trialPrepareCommand": "part of trialCommand",
 }
+_TOP = "at the top level of the file"
+#: Arguments of tuners and assessors.
+_ARGUMENTS = frozenset({"tpe_args", *(name for arguments in DEFAULTS.values() for name in arguments)})
+#: What a file lacks that has v1's block `trial`.
+_TRIAL_BLOCK: tuple[FieldPath, ...] = (("trialCommand",),)
 _V1_FOLDED = {fold(name): meaning for name, meaning in V1_NAMES.items()}
 
 
 @dataclass(frozen=True)
 class Hint:
-    """What is wrong with a name, what to do, and the field of the same block that was meant, if any."""
+    """What is wrong with a name, what to do, and the field of the same block that was meant, if any.
+
+    `belongs` are the fields of other blocks that were meant.
+    """
 
     message: str
     remedy: str
     meant: str | None = None
+    belongs: tuple[FieldPath, ...] = ()
 
 
 def hint_for_unknown(key: str, model: type[BaseModel], path: FieldPath) -> Hint:
@@ -63,12 +73,18 @@ def hint_for_unknown(key: str, model: type[BaseModel], path: FieldPath) -> Hint:
         if not v1_meaning:
             return Hint("this is a field of NNI's v1 schema", "Remove it: v2 has no such setting")
         meant = v1_meaning if v1_meaning in names else None
-        return Hint(f"this is a v1 name; in the v2 schema this is {v1_meaning}", f"Write {v1_meaning}", meant)
+        belongs = _TRIAL_BLOCK if fold(key) == "trial" and not path else ()
+        message = f"this is a v1 name; in the v2 schema this is {v1_meaning}"
+        return Hint(message, "Write those" if belongs else f"Write {v1_meaning}", meant, belongs)
     if path == ("trainingService",) and fold(key) in map(fold, field_names(RemoteConfig)):
         return Hint("there is no such field with platform local", "Write platform: remote, or remove it")
+    if model is AlgorithmConfig and key in _ARGUMENTS:
+        return Hint("there is no such field here; it belongs in classArgs", "Move it there")
     homes = _homes(key, path)
     if homes:
-        return Hint(f"there is no such field here; it belongs in {listed(homes)}", "Move it there")
+        where = listed("in " + ".".join(map(str, home)) if home else _TOP for *home, _ in homes)
+        where = where.replace(" or in ", " or ")
+        return Hint(f"there is no such field here; it belongs {where}", "Move it there", belongs=homes)
     close = nearest(key, names)
     if close is not None:
         message = f"there is no such field; the nearest is {close}"
@@ -81,15 +97,16 @@ def field_names(model: type[BaseModel]) -> list[str]:
     return [str(info.alias) for info in model.model_fields.values()]
 
 
-def _homes(key: str, path: FieldPath) -> list[str]:
-    """The blocks that do have a field of this name."""
-    here = ".".join(str(step) for step in path if isinstance(step, str))
-    return sorted({home or "the top level of the file" for home in _search(key, ExperimentConfig, "") if home != here})
+def _homes(key: str, path: FieldPath) -> tuple[FieldPath, ...]:
+    """The fields of this name in other blocks; items of lists have no number."""
+    here = tuple(step for step in path if isinstance(step, str))
+    found = {home for home in _search(key, ExperimentConfig, ()) if home[:-1] != here}
+    return tuple(sorted(found, key=lambda home: ".".join(map(str, home[:-1]))))
 
 
-def _search(key: str, model: type[BaseModel], home: str) -> list[str]:
-    found = [home] if fold(key) in {fold(name) for name in field_names(model)} else []
+def _search(key: str, model: type[BaseModel], home: FieldPath) -> list[FieldPath]:
+    found = [(*home, name) for name in field_names(model) if fold(name) == fold(key)]
     for info in model.model_fields.values():
         for nested in models_in(info.annotation):
-            found += _search(key, nested, f"{home}.{info.alias}" if home else str(info.alias))
+            found += _search(key, nested, (*home, str(info.alias)))
     return found

@@ -14,6 +14,27 @@ _TRAILING_COMMA = re.compile(r",\s*[\]}]")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _WORD = re.compile(r"[^\s,:\]}]+")
 
+#: What Python's parser says, for somebody who wrote JSON by hand, and what to do.
+_WORDS = {
+    "Expecting ',' delimiter": ("a comma or the closing bracket is missing before this", "Add it"),
+    "Expecting ':' delimiter": ("the colon between a name and its value is missing before this", "Add it"),
+    "Expecting property name enclosed in double quotes": (
+        "a name in double quotes is expected here",
+        'Write "name": value',
+    ),
+    "Expecting value": (
+        "a value is expected here",
+        "Write a number, a text in double quotes, true, false, null, a list or an object",
+    ),
+    "Unterminated string starting at": ("a text starts here, and its quote is never closed", "Close it"),
+    "Invalid control character at": ("a line break or tab stands within quotes", "Close the quote before it"),
+    "Invalid \\escape": (
+        "a backslash starts an escape, and JSON has none of this kind",
+        "Write two backslashes for one",
+    ),
+    "Extra data": ("the value ends before this", "Remove the rest, or check the brackets"),
+}
+
 
 def parse_json(text: str) -> Node:
     """The value of a text, as `json.loads` reads it. Raises Unparsable."""
@@ -37,7 +58,8 @@ def _flaw(text: str, error: json.JSONDecodeError) -> Flaw:
         column = comma.start() - (text.rfind("\n", 0, comma.start()) + 1) + 1
         message = f"broken JSON: there is a comma before the closing {comma.group()[-1]}"
         return Flaw(Mark(line, column), message, "Remove the comma")
-    return Flaw(Mark(error.lineno, error.colno), f"broken JSON: {error.msg.lower()}")
+    message, remedy = _WORDS.get(error.msg, (error.msg.lower(), "Check quotes, brackets and commas around it"))
+    return Flaw(Mark(error.lineno, error.colno), f"broken JSON: {message}", remedy)
 
 
 class _Walker:

@@ -97,7 +97,7 @@ class _Converter:
         elif name == "remoteConfig" and self._platform == "remote":
             self._moved(entry, (name,), REMOTE_FIELDS)
         elif not self._is_foreign:
-            message = f"it has no effect with trainingServicePlatform {self._platform}, and is dropped"
+            message = f"it has no effect with trainingServicePlatform {self._platform}"
             self._warn((name,), message, entry)
 
     def _moved(self, entry: Entry, path: FieldPath, fields: Mapping[str, FieldPath | None]) -> None:
@@ -119,7 +119,7 @@ class _Converter:
             message = "experiments of several phases do not exist any more, since NNI 2.0"
             self._error(path, message, "Remove it, and ask for parameters once in a trial", entry)
         else:
-            self._warn(path, "the v2 schema has no such field, and it has no effect: it is dropped", entry)
+            self._warn(path, "it has no effect, and the v2 schema has no such field", entry)
 
     def _algorithm(self, kind: str, entry: Entry) -> None:
         target = "tuner" if kind == "advisor" and self.source.root.given("tuner") is None else kind
@@ -202,7 +202,11 @@ class _Converter:
         if self._is_foreign:
             return None
         v1_name = V1_NAME_OF.get(fold(entry.key))
+        if fold(entry.key) == "name":
+            v1_name = next((name for name in known if name.startswith("builtin")), None)
         if v1_name is not None:
+            # In that block already, the name alone is what is to be changed.
+            v1_name = next((name for name in known if v1_name.startswith(f"{name} in the block ")), v1_name)
             message = f"this is a v2 name, and {_PLATFORM} makes this a v1 file; in v1 this is {v1_name}"
             self._error(path, message, f"Write {v1_name}", entry)
             return v1_name if v1_name in known and block.get(v1_name) is None else None

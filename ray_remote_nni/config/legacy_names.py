@@ -103,6 +103,5 @@ V1_NAME_OF = {
         "sshPassphrase": "passphrase",
         "trialPrepareCommand": "preCommand",
         "codeDirectory": "codeDir",
-        "name": "builtinTunerName, builtinAssessorName or builtinAdvisorName",
     }.items()
 }

@@ -105,11 +105,16 @@ def text_of(node: Node | None) -> str | None:
     return node.text if isinstance(node, LocatedScalar) and node.value is not None else None
 
 
-def describe(node: Node) -> str:
-    """What a message says was found. Never what may be a secret: the inside of a list or mapping, a variable."""
+def describe(node: Node, *, items: bool = False) -> str:
+    """What a message says was found. Never what may be a secret: the inside of a mapping, a variable.
+
+    The inside of a list is only told with `items`.
+    """
     if isinstance(node, LocatedDict):
         return "a mapping"
     if isinstance(node, LocatedList):
+        if items and 0 < len(node.items) <= 16:
+            return f"[{', '.join(map(describe, node.items))}]"
         return f"a list of {len(node.items)}" if node.items else "an empty list"
     if node.value is None:
         return "nothing"
@@ -121,11 +126,15 @@ def describe(node: Node) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """A parsed file. `original_names` tells how a moved or renamed field is called in the file itself."""
+    """A parsed file. `original_names` tells how a moved or renamed field is called in the file itself.
+
+    `elsewhere` are fields that stand in a wrong place, which was said: that they are missing need not be said too.
+    """
 
     file: str
     root: LocatedDict
     original_names: Mapping[FieldPath, str] = field(default_factory=dict)
+    elsewhere: frozenset[FieldPath] = frozenset()
 
     def name(self, path: FieldPath) -> str:
         """The field's dotted path as the file's author knows it."""

@@ -107,7 +107,10 @@ class RemoteConfig(_Model):
     """Machines reached over SSH."""
 
     platform: Annotated[Literal["remote"], Field(description="Machines reached over SSH")] = "remote"
-    machine_list: Annotated[tuple[MachineConfig, ...], Field(min_length=1, description="The machines")]
+    machine_list: Annotated[
+        tuple[MachineConfig, ...],
+        Field(min_length=1, description="The machines", examples=[[{"host": "192.0.2.1", "user": "alice"}]]),
+    ]
     reuse_mode: Annotated[Flag, Field(description="NNI's reuse mode; without effect here")] = False
 
 

@@ -40,7 +40,7 @@ def _advisor(source: Source, problems: list[Problem]) -> Source:
     if source.root.given("advisor") is None:
         return replace(source, root=source.root.without("advisor"))
     if source.root.given("tuner") is not None:
-        message = "advisor is an old name for tuner, and there is a tuner too"
+        message = "it is an old name for tuner, and there is a tuner too"
         problems.append(source.problem(("advisor",), message, "Keep one", mark=advisor.mark))
         return replace(source, root=source.root.without("advisor"))
     root = source.root.without("tuner", "advisor").extended([replace(advisor, key="tuner")])

@@ -47,7 +47,7 @@ def check_search_space(space: Any) -> tuple[dict[str, Any], list[SpaceProblem]]:
     checker = _Checker()
     checked = checker.space(space, ())
     if not space:
-        checker.warn((), "the search space is empty: every trial gets the same, empty parameters")
+        checker.warn((), "it is empty: every trial gets the same, empty parameters")
     return checked, checker.problems
 
 
@@ -68,11 +68,11 @@ class _Checker:
             if isinstance(spec, dict):
                 checked[name] = self.parameter(spec, here)
             else:
-                self.error(
-                    here,
-                    f"found {_shown(spec)}; accepted: a mapping with _type and _value",
-                    'Write {"_type": "choice", "_value": [...]} for a fixed set of values',
-                )
+                fixed = spec if isinstance(spec, list) else [spec]
+                text = json.dumps(fixed, ensure_ascii=False, default=str)
+                remedy = f'Write {{"_type": "choice", "_value": {text if len(text) <= 60 else "[...]"}}}'
+                message = f"found {_shown(spec)}; accepted: a mapping with _type and _value"
+                self.error(here, message, f"{remedy} for a fixed set of values")
         return checked
 
     def parameter(self, spec: dict[str, Any], path: FieldPath) -> dict[str, Any]:
@@ -94,7 +94,9 @@ class _Checker:
             return {}
         here = (*path, "_value")
         if not isinstance(values, list):
-            self.error(here, f"found {_shown(values)}; accepted: a list", "Put it in square brackets")
+            quoted = isinstance(values, str) and values.strip().startswith("[")
+            remedy = "Remove the quotes around it" if quoted else "Put it in square brackets"
+            self.error(here, f"found {_shown(values)}; accepted: a list", remedy)
             return {}
         if kind == "choice":
             return {"_type": kind, "_value": self.choice(values, here)}
@@ -108,7 +110,7 @@ class _Checker:
         self.error(
             path,
             f"found {_shown(kind)}; accepted: {listed(TYPES)}",
-            None if close is None else f"The nearest is {close}",
+            f"Write {close}" if close is not None else "Write choice for a fixed set of values",
         )
 
     def choice(self, values: list[Any], path: FieldPath) -> list[Any]:
@@ -124,6 +126,9 @@ class _Checker:
                 self.error((*path, index), message, "Give each of them a _name, or none")
             return self.nested(values, path)
         for index, value in enumerate(values):
+            if isinstance(value, dict) and _holds_parameter(value):
+                message = "it has no _name, so trials get it as it is: nothing is chosen from what is in it"
+                self.warn((*path, index), message, "Give each of these choices a _name, and its parameters beside it")
             if isinstance(value, str) and _is_number_text(value):
                 self.warn(
                     (*path, index),
@@ -166,6 +171,8 @@ class _Checker:
             remedy = f"Write [{', '.join(names)}]"
             if kind == "randint" and len(values) == 1:
                 remedy = f"Write [0, {values[0]}]"
+            elif len(values) == 3 and f"q{kind}" in RANGE_TYPES:
+                remedy += f", or q{kind} for steps"
             self.error(path, f"{kind} takes {len(names)} values, found {len(values)}", remedy)
             return []
         numbers = [_number(value) for value in values]
@@ -200,7 +207,7 @@ def _range_errors(kind: str, numbers: list[float | int]) -> Iterator[tuple[int, 
         excluded = ", which is excluded itself" if kind == "randint" else ""
         yield 0, f"low must be below high{excluded}, found {first} and {second}"
     if kind.endswith("loguniform") and first <= 0:
-        yield 0, f"low must be above 0 for {kind}, whose bounds are given as they are, not as logarithms"
+        yield 0, f"low must be above 0, found {first}: the bounds of {kind} are given as they are, not as logarithms"
     if len(numbers) == 3 and numbers[2] <= 0:
         yield 2, f"q, the step, must be above 0, found {numbers[2]}"
 
@@ -222,6 +229,12 @@ def _is_number_text(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _holds_parameter(value: Any) -> bool:
+    if isinstance(value, dict):
+        return {"_type", "_value"} <= value.keys() or any(map(_holds_parameter, value.values()))
+    return isinstance(value, list) and any(map(_holds_parameter, value))
 
 
 def _shown(value: Any) -> str:

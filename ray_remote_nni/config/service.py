@@ -143,9 +143,11 @@ def _check_machines(source: Source, machines: LocatedList) -> list[Problem]:
             continue
         address = (host.text.lower(), port.value if isinstance(port, LocatedScalar) else 22)
         if address in first:
-            line = source.mark_of_value((*_MACHINES, first[address], "host")).line
-            message = f"{host.text} with port {address[1]} is listed already, in line {line}"
-            problems.append(source.problem((*path, "host"), message, "Remove one of the two"))
+            there, here = machines.items[first[address]].mark, host.mark
+            if here == source.mark_of_value((*_MACHINES, first[address], "host")):
+                here = machine.mark  # both have it from one place, by YAML's merging
+            message = f"{host.text} with port {address[1]} is listed already, in line {there.line}"
+            problems.append(source.problem((*path, "host"), message, "Remove one of the two", mark=here))
         first.setdefault(address, index)
     return problems
 
@@ -157,6 +159,8 @@ def _check_users(source: Source, machines: LocatedList, has_user: HasUser) -> li
             continue
         host, port = machine.given("host"), machine.given("port")
         name = host.text if isinstance(host, LocatedScalar) else ""
+        if "@" in name:
+            continue  # which is refused already, and says where its user goes
         if name and has_user(name, whole_number(port.value) if isinstance(port, LocatedScalar) else None):
             continue
         path = (*_MACHINES, index, "user")

@@ -40,7 +40,9 @@ def correct_names(source: Source) -> tuple[Source, list[Problem]]:
     """The same config in the models' spelling, without the fields that there are not, and what was wrong."""
     corrector = _Corrector(source)
     root = corrector.mapping(source.root, ExperimentConfig, ())
-    return replace(source, root=root, original_names={**source.original_names, **corrector.written}), corrector.problems
+    names = {**source.original_names, **corrector.written}
+    corrected = replace(source, root=root, original_names=names, elsewhere=frozenset(corrector.elsewhere))
+    return corrected, corrector.problems
 
 
 @dataclass
@@ -48,6 +50,7 @@ class _Corrector:
     source: Source
     problems: list[Problem] = field(default_factory=list)
     written: dict[FieldPath, str] = field(default_factory=dict)
+    elsewhere: set[FieldPath] = field(default_factory=set)
 
     def node(self, node: Node, models: list[type[BaseModel]], path: FieldPath) -> Node:
         if isinstance(node, LocatedList):
@@ -73,6 +76,7 @@ class _Corrector:
         for entry in unknown:
             hint = hint_for_unknown(entry.key, model, path)
             self._problem((*path, entry.key), hint.message, hint.remedy, entry)
+            self.elsewhere.update(hint.belongs)
             if hint.meant is not None and hint.meant not in fields:
                 fields[hint.meant] = entry
                 self.written[(*path, hint.meant)] = self.source.name((*path, entry.key))

@@ -11,22 +11,34 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, WithJsonSchema
 
-from ray_remote_nni.config.names import listed
+from ray_remote_nni.config.names import listed, nearest
+from ray_remote_nni.config.public import duration_text
 
 _TIME_UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _SIZE_UNITS = {"tb": 1024**4, "gb": 1024**3, "mb": 1024**2, "kb": 1024, "b": 1}
 _QUANTITY = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?|[0-9]+\.)\s*([a-z]*)")
 #: OpenSSH refuses host names and login names that have one of these.
 _SHELLS_OWN = re.compile(r"""['`";&<>|(){}]""")
+#: What people take from a command line or a URL: ssh://user@host:22.
+_PLACE = re.compile(r"(ssh://)?(?:([^@/:\s,]+)@)?([^@/:\s,]+)(?::([0-9]+))?/?")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
+_CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9]))?")
+_WORDED = re.compile(
+    r"(?:[0-9]+\s*(?:d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)(?:\s+|,\s*|(?=[0-9])|$))+"
+)
+_INDEX_RANGE = re.compile(r"\s*([0-9]{1,3})\s*(?:-|\.\.)\s*([0-9]{1,3})\s*")
 
 
 class Refused(ValueError):
-    """A value that a field does not take; `accepted` completes the sentence "accepted: ..."."""
+    """A value that a field does not take; `accepted` completes the sentence "accepted: ...".
 
-    def __init__(self, accepted: str, remedy: str | None = None) -> None:
+    `show_items` says that a message may show what is in a list, since no secret can be there.
+    """
+
+    def __init__(self, accepted: str, remedy: str | None = None, *, show_items: bool = False) -> None:
         self.accepted = accepted
         self.remedy = remedy
+        self.show_items = show_items
         super().__init__(f"accepted: {accepted}")
 
 
@@ -63,7 +75,9 @@ def _whole(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
     def validate(value: Any) -> int:
         result = whole_number(value)
         if result is None or result < minimum or (maximum is not None and result > maximum):
-            raise Refused(accepted)
+            meant = whole_number(number(value))
+            fits = meant is not None and meant >= minimum and (maximum is None or meant <= maximum)
+            raise Refused(accepted, f"Write {meant}" if fits else None)
         return result
 
     return validate
@@ -72,7 +86,27 @@ def _whole(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
 def parse_duration_s(value: Any) -> float:
     """Seconds, rounded up, of a number or of a text like "1.5h" (d, h, m, s; any case). Raises Refused."""
     accepted = 'a time above zero, as a number of seconds or a text with d, h, m or s ("90s", "1.5h")'
-    return float(_quantity(value, _TIME_UNITS_S, "s", accepted))
+    try:
+        return float(_quantity(value, _TIME_UNITS_S, "s", accepted))
+    except Refused as refused:
+        meant_s = _meant_s(value)
+        if meant_s is not None:
+            refused.remedy = f"Write {duration_text(meant_s)}"
+        raise
+
+
+def _meant_s(value: Any) -> int | None:
+    """The seconds that people mean by `10 minutes`, `1h30m` or `01:30:00`, which NNI does not take."""
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if clock := _CLOCK.fullmatch(text):
+        hours, minutes, seconds = clock.groups("0")
+        total = 3600 * int(hours) + 60 * int(minutes) + int(seconds)
+    elif _WORDED.fullmatch(text):
+        parts = re.findall(r"([0-9]+)\s*([a-z])", text)
+        total = sum(int(amount) * _TIME_UNITS_S[unit] for amount, unit in parts)
+    else:
+        return None
+    return total or None
 
 
 def parse_size_bytes(value: Any) -> int:
@@ -105,8 +139,24 @@ def parse_gpu_indices(value: Any) -> tuple[int, ...]:
         raise Refused(accepted)
     indices = [whole_number(item) for item in value]
     if any(index is None or index < 0 for index in indices) or len(set(indices)) < len(indices):
-        raise Refused(accepted)
+        raise Refused(accepted, _written_out(value), show_items=True)
     return tuple(index for index in indices if index is not None)
+
+
+def _written_out(items: Any) -> str | None:
+    """The remedy for ranges, such as `0-3`: NNI has none."""
+    indices: list[int] = []
+    for item in items:
+        match = _INDEX_RANGE.fullmatch(str(item))
+        index = whole_number(item)
+        if match is not None:
+            indices += range(int(match[1]), int(match[2]) + 1)
+        elif index is not None:
+            indices.append(index)
+        else:
+            return None
+    good = len(set(indices)) == len(indices) > 0 and min(indices) >= 0
+    return f"Write {indices}" if good and len(indices) <= 64 else None
 
 
 def flag(value: object) -> bool | None:
@@ -162,12 +212,14 @@ def _host(value: Any) -> str:
     # As OpenSSH does (`valid_hostname`): ~/.ssh/config may hand it to a shell.
     if _SHELLS_OWN.search(host) or set(host) & set("$\\") or host.startswith("-") or not host.isprintable():
         raise Refused("a host name or address, without quotes and other signs of a shell, not beginning with -")
-    if "@" in host:
-        raise Refused("a host name or address", "Put what stands before the @ into the machine's field 'user'")
-    if re.search(r"[\s/,]", host) or "://" in host:
+    if place := _PLACE.fullmatch(host):
+        scheme, user, name, port = place.groups()
+        if scheme or user or port:
+            others = " and ".join(f"{field}: {part}" for field, part in (("user", user), ("port", port)) if part)
+            write = f"Write {name}" + (f", and add to the machine {others}" if others else "")
+            raise Refused("a host name or address", write)
+    if re.search(r"[\s/,@]", host) or "://" in host or host.count(":") == 1:
         raise Refused("one host name or address, and nothing else")
-    if host.count(":") == 1:
-        raise Refused("a host name or address", "Put what stands after the colon into the machine's field 'port'")
     return host
 
 
@@ -186,7 +238,12 @@ def resolve_path(text: str, base: Path) -> Path:
 def _path(value: Any, info: ValidationInfo) -> Path:
     if isinstance(value, Path):
         return value
-    return resolve_path(_text(value), Path((info.context or {}).get("base", ".")))
+    text = _text(value)
+    if not text.isprintable():
+        # "C:\new" in double quotes has a line break in it.
+        remedy = "In double quotes a backslash starts an escape, such as \\n for a line break: use single quotes"
+        raise Refused("a path without line breaks and other signs that cannot be seen", remedy)
+    return resolve_path(text, Path((info.context or {}).get("base", ".")))
 
 
 def one_of(*values: str) -> BeforeValidator:
@@ -196,7 +253,8 @@ def one_of(*values: str) -> BeforeValidator:
         for candidate in values:
             if isinstance(value, str) and value.lower() == candidate.lower():
                 return candidate
-        raise Refused(listed(values))
+        close = nearest(value, values) if isinstance(value, str) else None
+        raise Refused(listed(values), f"Write {close}" if close else None)
 
     return BeforeValidator(validate)
 

@@ -194,6 +194,7 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> Flaw:
     """A flaw in our own words. PyYAML's quote the file, and what stands there may be a password."""
     at = error.problem_mark or error.context_mark
     mark = Mark(1, 1) if at is None else _mark(at)
+    opened = None if error.context_mark is None else _mark(error.context_mark)
     problem = error.problem or ""
     line = text.splitlines()[mark.line - 1] if mark.line <= len(text.splitlines()) else ""
     if "'\\t'" in problem or line[: mark.column].strip(" ").startswith("\t"):
@@ -217,12 +218,15 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> Flaw:
             "Put a text with ': ' in it in quotes, and give fields of one block the same indentation",
         )
     if "could not find expected ':'" in problem:
-        return Flaw(mark, "broken YAML: a key without a colon", "Write 'name: value', with a space after the colon")
+        message, remedy = (
+            "broken YAML: a name without ': ' after it",
+            "Write 'name: value', with a space after the colon",
+        )
+        return Flaw(opened or mark, message, remedy)
     if "expected a single document" in (error.context or ""):
         return Flaw(mark, "a second YAML document starts here", "Keep one experiment in a file")
     if "unexpected end of stream" in problem or "<stream end>" in problem:
-        opened = "" if error.context_mark is None else f", opened in line {error.context_mark.line + 1},"
-        return Flaw(mark, f"broken YAML: a quote or bracket{opened} is never closed", "Close it")
+        return Flaw(opened or mark, "broken YAML: a quote or bracket is opened here and never closed", "Close it")
     if "escape" in problem:
         return Flaw(
             mark,
@@ -236,7 +240,8 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> Flaw:
             "Give the fields of one block the same indentation",
         )
     if "expected ',' or" in problem:
-        return Flaw(mark, "broken YAML: a comma or the closing bracket is missing before this", "Add it")
+        where = "" if opened is None else f"; the bracket was opened in line {opened.line}"
+        return Flaw(mark, f"broken YAML: a comma or the closing bracket is missing before this{where}", "Add it")
     return Flaw(mark, "broken YAML: this cannot stand here", "Check quotes, brackets and indentation around it")
 
 

@@ -118,9 +118,20 @@ def test_files_that_do_not_go_to_the_machines_do_not_count(load: Load, tmp_path:
     assert advice(load, LOCAL, "train.py") == []
 
 
-def test_other_configs_with_passwords_are_named(load: Load) -> None:
-    [problem] = advise(load(LOCAL), ("old.yml", "train.py"), ("old.yml",), {})
-    assert problem.message == "passwords stand in old.yml: not sent to the machines"
+def test_other_configs_with_passwords_are_named_each_in_its_own_place(load: Load, tmp_path: Path) -> None:
+    [problem] = advise(load(LOCAL), ("old.yml", "train.py", "very_old.yml"), ("very_old.yml", "old.yml"), {})
+    assert (problem.file, problem.line, problem.level) == (str(tmp_path / "old.yml"), None, "warning")
+    assert problem.message == (
+        "a password is written out in it, so it is not sent to the machines with the code; nor is very_old.yml"
+    )
+
+
+def test_a_large_directory_that_the_config_does_not_name_is_pinned_on_no_line(load: Load, tmp_path: Path) -> None:
+    with (tmp_path / "data.bin").open("wb") as file:
+        file.truncate(200_000_000)
+    [problem] = advice(load, LOCAL, "data.bin")
+    assert (problem.field, problem.line) == ("trialCodeDirectory", None)
+    assert problem.message.startswith(f"{tmp_path} holds 200 MB")
 
 
 def test_a_script_that_is_not_there_is_told_by_run_too(load: Load, tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_a_training_service_that_cannot_be_used(problems: Problems, service: str
         ("{host: h}", "user", "this field is required"),
         ("{host: h, user: u, port: 70000}", "port", "from 1 to 65535"),
         ("{host: h, user: u, password: ''}", "password", "accepted: a text that is not empty, or ask"),
-        ("{host: h, user: u, sshKeyFile: nowhere}", "sshKeyFile", "h: there is no key file"),
+        ("{host: h, user: u, sshKeyFile: nowhere}", "sshKeyFile", "there is no key file"),
         ("{host: h, user: u, gpuIndices: -1}", "gpuIndices", "none below zero"),
         ("{host: h, user: u, maxTrialNumberPerGpu: 0}", "maxTrialNumberPerGpu", "at least 1"),
         ("{host: h, user: u, ip: x}", "ip", "in the v2 schema this is host"),

@@ -65,7 +65,7 @@ def test_that_config_is_accepted_too_where_nnis_default_key_does_not_exist(
     (home / ".ssh" / "id_rsa").unlink()
     loaded = load(NNI_REMOTE_PAGE)
     [warning] = loaded.warnings
-    assert "192.0.2.1: there is no key file" in warning.message
+    assert "there is no key file" in warning.message
     service = loaded.experiment.training_service
     assert isinstance(service, RemoteConfig)
     assert service.machine_list[0].ssh_key_file is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from config_texts import LOCAL, Problems
+from config_texts import LOCAL, Load, Problems
 
 from ray_remote_nni.config.tuner_arguments import TUNERS
 from ray_remote_nni.errors import UsageError
@@ -52,3 +52,11 @@ def test_config_and_tuner_know_the_same_arguments(name: str) -> None:
     # Those of old versions of NNI are turned into others, and a file with a search space is always refused.
     of_the_config = {"parallel_optimize", "constant_liar_type", "config_space"}
     assert set(accepted[1].split(", ")) == set(TUNERS[name].rules) - of_the_config
+
+
+def test_a_gamma_of_tpe_above_one_is_taken_as_nni_takes_it_and_warned_of(load: Load) -> None:
+    text = LOCAL.replace("{name: TPE}", "{name: TPE, classArgs: {tpe_args: {gamma: GAMMA}}}")
+    [warning] = load(text.replace("GAMMA", "3")).warnings
+    assert warning.field == "tuner.classArgs.tpe_args.gamma"
+    assert warning.message == "ceil(3 * sqrt(N)) of N trials count as good: all of the first 9"
+    assert load(text.replace("GAMMA", "1")).warnings == ()
