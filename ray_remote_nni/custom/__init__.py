@@ -1,1 +1,1 @@
-"""Tuners and assessors of people's own: each runs in a process of its own, in a Python that has what it imports."""
+"""Tuners, assessors and advisors of people's own, each in a process of its own, in a Python with all it imports."""

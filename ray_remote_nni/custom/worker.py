@@ -1,27 +1,32 @@
-"""Runs somebody's tuner or assessor: python3 worker.py QUESTIONS ANSWERS, two named pipes that carry lines of JSON.
+"""Runs somebody's tuner, assessor or advisor: python3 worker.py QUESTIONS ANSWERS.
 
-Runs on Python 3.6 and later, with the real `nni` or the stand-in. What the class prints goes where stdout goes.
+These are two named pipes that carry lines of JSON. Runs on Python 3.6 and later, with the real `nni` or the stand-in.
+What the class prints goes where stdout goes.
 """
 
+import fcntl
 import importlib
 import json
 import os
 import sys
 import traceback
 
+import ray_nni_advisor
+
 
 def main():
     """Answer until the questions end."""
-    # What is imported is the user's or installed; this file's neighbours are neither.
+    # What is imported from here on is the user's or installed; this file's neighbours are neither.
     del sys.path[0]
+    ray_nni_advisor.prepare()
     algorithm = None
-    with open(sys.argv[1], encoding="utf-8") as questions, open(sys.argv[2], "w", encoding="utf-8") as answers:
+    with _opened(sys.argv[1], "r") as questions, _opened(sys.argv[2], "w") as answers:
         for line in iter(questions.readline, ""):
             question = json.loads(line)
             try:
                 if question["do"] == "create":
                     algorithm = _create(**question["with"])
-                    result = None
+                    result = {"advises": isinstance(algorithm, ray_nni_advisor.AdvisorHost)}
                 else:
                     result = getattr(algorithm, question["do"])(**question["with"])
                 answer = json.dumps({"result": result}, default=_plain)
@@ -34,6 +39,14 @@ def main():
             answers.flush()
 
 
+def _opened(pipe, mode):
+    """Open a pipe, out of the way of NNI up to 2.7, which takes the file descriptors 3 and 4 for its own."""
+    low = os.open(pipe, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+    high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 64)
+    os.close(low)
+    return open(high, mode, encoding="utf-8")
+
+
 class _TunerHost:
     """NNI's calls to a tuner, in NNI's order. Parameters are kept, for a tuner is given back what it has made."""
 
@@ -41,9 +54,9 @@ class _TunerHost:
         self.code = code
         self._tuner = tuner
         self._parameters = {}
-        tuner.update_search_space(search_space)
         if resumed:
             tuner.load_checkpoint()
+        tuner.update_search_space(search_space)
 
     def generate(self, ids):
         import nni
@@ -57,12 +70,13 @@ class _TunerHost:
         self._parameters.update(zip(ids, made))  # noqa: B905
         return made
 
-    def receive(self, id, value, trial_id):
-        self._tuner.receive_trial_result(id, self._parameters[id], value, customized=False, trial_job_id=trial_id)
+    def report(self, id, kind, sequence, value, trial_id):
+        if kind == "FINAL":
+            self._tuner.receive_trial_result(id, self._parameters[id], value, customized=False, trial_job_id=trial_id)
 
-    def end(self, id, success):
+    def end(self, id, status, trial_id):
         self._parameters.pop(id, None)
-        self._tuner.trial_end(id, success)
+        self._tuner.trial_end(id, status == "SUCCEEDED")
 
     def learn(self, data):
         self._tuner.import_data(data)
@@ -103,7 +117,11 @@ def _create(kind, code, class_name, class_args, search_space, resumed):
     logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(levelname)s (%(name)s) %(message)s")
     sys.path.append(code)
     module, _, name = class_name.rpartition(".")
-    instance = getattr(importlib.import_module(module), name)(**class_args)
+    algorithm = getattr(importlib.import_module(module), name)
+    base = ray_nni_advisor.base_of(algorithm) if kind == "tuner" else None
+    if base is not None:
+        return ray_nni_advisor.AdvisorHost(code, base, lambda: algorithm(**class_args), search_space, resumed)
+    instance = algorithm(**class_args)
     if kind == "assessor":
         return _AssessorHost(code, instance)
     return _TunerHost(code, instance, search_space, resumed)

@@ -45,7 +45,8 @@ class Agenda:
 
     def is_empty(self, limit: int | None) -> bool:
         """Whether nothing is left to run, where `limit` is the most trials that there may be."""
-        return not self._waiting and (self._exhausted or (limit is not None and self._sequence >= limit))
+        exhausted = self._exhausted and not self._suggestions.at_hand
+        return not self._waiting and (exhausted or (limit is not None and self._sequence >= limit))
 
     def add(self, trial: Waiting) -> None:
         """Have a trial run after those that wait already; the records say so."""

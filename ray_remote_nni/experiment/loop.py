@@ -76,7 +76,7 @@ class ExperimentLoop:
         self._time_limit.start()
         # What was asked for while no driver ran may be what there is to do.
         self._obey()
-        beside = [self._collect(), self._listen(), self._suggestions.run()]
+        beside = [self._collect(), self._listen(), self._suggestions.run(self._stop_early)]
         if self._assessing is not None:
             beside.append(self._assessing.run())
         self._background = [asyncio.ensure_future(work) for work in beside]
@@ -136,6 +136,7 @@ class ExperimentLoop:
                 attempt, _ = self._running.get(post.trial_id, (None, None))
                 if attempt is not None and attempt.trial.attempt == post.attempt:
                     attempt.take(post.start, post.events, self._store)
+                    self._suggestions.take(post.trial_id, attempt.metrics)
                     if self._assessing is not None:
                         self._assessing.take(post.trial_id, attempt.metrics)
 
@@ -191,7 +192,7 @@ class ExperimentLoop:
             self._end_running(trial_id, _KILLED)
 
     def _stop_early(self, trial_id: str, why: str) -> None:
-        """End a trial that the assessor found bad, unless it has ended meanwhile, or is being ended."""
+        """End a trial that assessor or advisor found bad, unless it has ended meanwhile, or is being ended."""
         if trial_id in self._running and trial_id not in self._endings:
             self._end_running(trial_id, Ending("EARLY_STOPPED", "assessed", why))
 
@@ -299,6 +300,7 @@ class ExperimentLoop:
             self._store.finish(trial.trial_id, trial.attempt, "FAILED", outcome="lost", error=error)
             self._tell(trial.trial_id, None, attempt.metrics, succeeded=False)
             return
+        self._suggestions.forget(trial.trial_id)
         if self._assessing is not None:
             self._assessing.forget(trial.trial_id)
         self._retries[trial.trial_id] = retries + 1

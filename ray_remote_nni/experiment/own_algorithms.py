@@ -1,133 +1,37 @@
-"""Tuners and assessors of people's own, as the loop deals with them: told what NNI tells, when NNI tells it."""
+"""Tuners, advisors and assessors of people's own, as the loop deals with them: told what and when NNI tells."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import sys
+import contextlib
 from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ray_remote_nni.custom.process import AlgorithmFailed, AlgorithmProcess, Kind
 from ray_remote_nni.experiment.earlier_results import results_of
+from ray_remote_nni.experiment.own_process import OwnAlgorithm
 from ray_remote_nni.experiment.spec import ExperimentSpec
-from ray_remote_nni.records.model import EarlierResult
+from ray_remote_nni.records.model import EarlierResult, TrialStatus
 from ray_remote_nni.records.reader import RecordReader
-from ray_remote_nni.trial.code import code_folder
-from ray_remote_nni.trial.environment import STANDIN
 from ray_remote_nni.trial.spec import Reported
-from ray_remote_nni.trial.working_copy import make_working_copy
-from ray_remote_nni.trial.workspace import experiment_directory
 
-
-class OwnAlgorithm:
-    """The process of a class of the user's; questions are answered in the order in which they are asked.
-
-    It runs in the trials' Python, in ours where its imports are not found there.
-    """
-
-    def __init__(self, spec: ExperimentSpec, kind: Kind, own: Mapping[str, Any], resumed: bool) -> None:
-        self._spec = spec
-        self._kind: Kind = kind
-        self._own = own
-        self._resumed = resumed
-        self._process: AlgorithmProcess | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=kind)
-
-    async def call(self, do: str, **arguments: Any) -> Any:
-        """Ask the class, which is made first if it is not there yet. Raises AlgorithmFailed."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self._call(do, arguments))
-
-    async def close(self, *, politely: bool) -> None:
-        """End the process; `politely` it is told so first."""
-        if politely and self._process is not None:
-            await self.call("leave")
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _call(self, do: str, arguments: dict[str, Any]) -> Any:
-        if self._process is None:
-            self._process = self._start()
-        return self._process.call(do, **arguments)
-
-    def _start(self) -> AlgorithmProcess:
-        directory = experiment_directory(self._spec.experiment_id)
-        folder = directory / "log"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        code = directory / f"{self._kind}-code"
-        if not code.exists():
-            # A copy of its own, which stays: a class may keep files beside itself.
-            make_working_copy(code_folder(self._own["code"]), str(code))
-        refused: AlgorithmFailed | None = None
-        for ours in (False, True):
-            try:
-                return self._start_in(folder, code, ours)
-            except AlgorithmFailed as error:
-                refused = refused or error
-                if not error.unfit:
-                    raise
-        assert refused is not None
-        raise refused
-
-    def _start_in(self, folder: Path, code: Path, ours: bool) -> AlgorithmProcess:
-        path = os.environ.get("RAY_NNI_PYTHON_PATH"), (self._spec.base_environment or os.environ).get("PATH")
-        joined = os.pathsep.join(filter(None, path))
-        python = sys.executable if ours else shutil.which("python3", path=joined) or sys.executable
-
-        def environment(inherited: Mapping[str, str]) -> dict[str, str]:
-            base = {**os.environ} if ours else {**(self._spec.base_environment or inherited)}
-            mark = {name: value for name, value in inherited.items() if name == "RAY_NNI_NODE"}
-            return {
-                **base,
-                **mark,
-                "PATH": joined,
-                "PYTHONPATH": os.pathsep.join(filter(None, (base.get("PYTHONPATH"), str(STANDIN)))),
-                "PYTHONUNBUFFERED": "1",
-                "SDK_PROCESS": "dispatcher",
-                "NNI_EXP_ID": self._spec.experiment_id,
-                "NNI_MODE": "resume" if self._resumed else "start",
-                "NNI_LOG_DIRECTORY": str(folder),
-                "NNI_CHECKPOINT_DIRECTORY": str(folder),
-                "NNI_LOG_LEVEL": "info",
-            }
-
-        who = f"{self._kind} {self._own['class_name']}"
-        process = AlgorithmProcess(who, os.environ["RAY_NNI_GUARD"], python, folder, environment)
-        try:
-            process.call(
-                "create",
-                kind=self._kind,
-                code=str(code),
-                class_name=self._own["class_name"],
-                class_args=dict(self._own["class_args"]),
-                search_space=dict(self._spec.search_space),
-                resumed=self._resumed,
-            )
-        except BaseException:
-            process.close()
-            raise
-        return process
+#: How often an advisor is looked after that has not been told anything: threads of its own may have sent something.
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True)
 class _End:
     trial_id: str
-    finals: tuple[Any, ...]
-    succeeded: bool
+    metrics: Sequence[Reported]
+    status: TrialStatus
 
 
 class OwnTuner:
-    """A tuner of the user's own. `run` tells it of ends as they come, and must be kept running.
+    """A tuner of the user's own, or an advisor. `run` tells it of ends as they come, and must be kept running.
 
     As in NNI it numbers trials itself, a final result is told whatever the exit code, every end is told, and what an
-    earlier driver's trials came to is imported.
+    earlier driver's trials came to is imported. An advisor is told each result when it comes.
     """
 
     #: It may have more to suggest when trials have ended.
@@ -136,13 +40,19 @@ class OwnTuner:
 
     def __init__(self, spec: ExperimentSpec, own: Mapping[str, Any], records: RecordReader) -> None:
         trials = records.trials()
+        self.at_hand = False
+        self._name = own["class_name"]
+        self._records = records
         self._process = OwnAlgorithm(spec, "tuner", own, resumed=bool(trials))
         self._earlier = {trial.trial_id: trial.parameters for trial in trials}
         self._learnt = records.learnt()
         self._learnt += results_of(records.finished_for_replay())
         self._ids: dict[str, int] = {}
         self._next = len(trials)
+        self._metrics: dict[str, Sequence[Reported]] = {}
+        self._told: dict[str, int] = {}
         self._ends: deque[_End] = deque()
+        self._kills: list[str] = []
         self._space: Mapping[str, Any] | None = None
         self._arrived = asyncio.Event()
         self._order = asyncio.Lock()
@@ -152,6 +62,7 @@ class OwnTuner:
         await self._flush()
         number = self._next
         made = await self._process.call("generate", ids=[number])
+        await self._look()
         if not made:
             return None
         self._next += 1
@@ -161,12 +72,23 @@ class OwnTuner:
             raise TypeError(f"the tuner suggested {parameters!r}; a trial's parameters are a dict")
         return parameters
 
+    def take(self, trial_id: str, metrics: Sequence[Reported]) -> None:
+        """Take all that a running trial has reported so far, if it is an advisor."""
+        if self._process.advises:
+            self._metrics[trial_id] = metrics
+            self._arrived.set()
+
+    def forget(self, trial_id: str) -> None:
+        """Take note that a trial runs again, and what it reports from now on as new."""
+        self._metrics.pop(trial_id, None)
+        self._told.pop(trial_id, None)
+
     def ended(
         self, trial_id: str, value: float | None, metrics: Sequence[Reported] = (), *, succeeded: bool = False
     ) -> None:
         """Take a trial's end."""
-        finals = tuple(metric.value for metric in metrics if metric.kind == "FINAL")[:1]
-        self._ends.append(_End(trial_id, finals, succeeded))
+        self._metrics.pop(trial_id, None)
+        self._ends.append(_End(trial_id, metrics, self._records.trial(trial_id).status))
         self._arrived.set()
 
     def adopt(self, trial_id: str, parameters: Mapping[str, Any]) -> None:
@@ -184,12 +106,17 @@ class OwnTuner:
         self._space = spec.search_space
         self._arrived.set()
 
-    async def run(self) -> None:
-        """Tell of the ends, for ever."""
+    async def run(self, stop: Callable[[str, str], None]) -> None:
+        """Tell of results and ends, and have the trials ended that an advisor wants ended, for ever."""
         while True:
-            await self._arrived.wait()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), _LOOK_S if self._process.advises else None)
             self._arrived.clear()
             await self._flush()
+            await self._look()
+            kills, self._kills = self._kills, []
+            for trial_id in kills:
+                stop(trial_id, f"stopped by the advisor {self._name}")
 
     async def close(self, *, politely: bool) -> None:
         """Tell the last ends, if `politely`, and end the process."""
@@ -205,19 +132,48 @@ class OwnTuner:
             if self._space is not None:
                 space, self._space = self._space, None
                 await self._process.call("update", search_space=dict(space))
+            while self._metrics:
+                trial_id = next(iter(self._metrics))
+                await self._report(trial_id, self._metrics.pop(trial_id))
             while self._ends:
                 await self._tell(self._ends.popleft())
 
     async def _tell(self, end: _End) -> None:
-        number = self._ids.pop(end.trial_id, None)
+        number = self._ids.get(end.trial_id)
         if number is None:
-            data = [{"parameter": self._earlier[end.trial_id], "value": value} for value in end.finals]
-            if data:
+            finals = [metric.value for metric in end.metrics if metric.kind == "FINAL"][:1]
+            if finals:
+                data = [{"parameter": self._earlier[end.trial_id], "value": finals[0]}]
                 await self._process.call("learn", data=data)
             return
-        for value in end.finals:
-            await self._process.call("receive", id=number, value=value, trial_id=end.trial_id)
-        await self._process.call("end", id=number, success=end.succeeded)
+        await self._report(end.trial_id, end.metrics)
+        self.forget(end.trial_id)
+        del self._ids[end.trial_id]
+        await self._process.call("end", id=number, status=end.status, trial_id=end.trial_id)
+
+    async def _report(self, trial_id: str, metrics: Sequence[Reported]) -> None:
+        """Tell what is new among all the metrics of a trial: for a tuner, and once, its final result."""
+        number = self._ids.get(trial_id)
+        told = self._told.get(trial_id, 0)
+        self._told[trial_id] = len(metrics)
+        final = next((metric for metric in metrics if metric.kind == "FINAL"), None)
+        for metric in metrics[told:]:
+            if number is not None and (metric is final or (metric.kind == "PERIODICAL" and self._process.advises)):
+                await self._process.call(
+                    "report",
+                    id=number,
+                    kind=metric.kind,
+                    sequence=metric.sequence,
+                    value=metric.value,
+                    trial_id=trial_id,
+                )
+
+    async def _look(self) -> None:
+        """Take what an advisor has sent."""
+        if self._process.advises:
+            news = await self._process.call("news")
+            self.at_hand = news["at_hand"]
+            self._kills += news["kills"]
 
 
 class OwnAssessor:

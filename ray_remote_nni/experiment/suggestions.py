@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import ray
@@ -31,9 +31,19 @@ class Suggests(Protocol):
     asks_again: bool
     #: How many ends of trials it knew when it suggested the latest parameters.
     ends_known: int
+    #: Whether parameters are there for whoever asks, though there were none before.
+    at_hand: bool
 
     async def ask(self, trial_id: str) -> dict[str, Any] | None:
         """Return parameters for a new trial, None when there is nothing left to try."""
+        ...
+
+    def take(self, trial_id: str, metrics: Sequence[Reported]) -> None:
+        """Take all that a running trial has reported so far."""
+        ...
+
+    def forget(self, trial_id: str) -> None:
+        """Forget what a trial has reported: it runs again."""
         ...
 
     def ended(
@@ -54,8 +64,11 @@ class Suggests(Protocol):
         """Suggest for another search space from now on; what was learnt is kept as far as it fits."""
         ...
 
-    async def run(self) -> None:
-        """Do what has to be done beside answering; must be kept running until it returns."""
+    async def run(self, stop: Callable[[str, str], None]) -> None:
+        """Do what has to be done beside answering; must be kept running until it returns.
+
+        `stop(trial_id, why)` is called for a running trial that is not worth it any more.
+        """
         ...
 
     async def close(self, *, politely: bool) -> None:
@@ -70,6 +83,7 @@ class Suggestions:
         """`libraries` are the folders of packages that the tuner needs and the driver does not."""
         self.asks_again = False
         self.ends_known = 0
+        self.at_hand = False
         self._spec = spec
         self._head_node = ray.get_runtime_context().get_node_id()
         self._records = records
@@ -161,7 +175,13 @@ class Suggestions:
         """Tell of a trial's end. The tuner learns of it when it is asked the next time: that saves a message."""
         self._ends.append((trial_id, value))
 
-    async def run(self) -> None:
+    def take(self, trial_id: str, metrics: Sequence[Reported]) -> None:
+        """Do nothing: it learns from a trial's end."""
+
+    def forget(self, trial_id: str) -> None:
+        """Do nothing: it has not been told."""
+
+    async def run(self, stop: Callable[[str, str], None]) -> None:
         """Do nothing: all is done when it is asked."""
 
     async def close(self, *, politely: bool) -> None:

@@ -61,8 +61,9 @@ def name_of(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-# The stand-in for `nni` is a package of its own, and what runs people's own classes a script, for any Python.
-MODULES = {name_of(file): file for file in PACKAGE.rglob("*.py") if not {"standin", "worker.py"} & set(file.parts)}
+#: The stand-in for `nni` is a package of its own, and what runs people's own classes a script, for any Python.
+ALONE = {"standin", "worker.py", "ray_nni_advisor.py"}
+MODULES = {name_of(file): file for file in PACKAGE.rglob("*.py") if not ALONE & set(file.parts)}
 
 
 @cache

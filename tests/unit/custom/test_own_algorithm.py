@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from running_guard import RunningGuard, running_guard
 
 from ray_remote_nni.custom.process import AlgorithmFailed, AlgorithmProcess
-from ray_remote_nni.trial.environment import STANDIN
 
 Start = Callable[..., AlgorithmProcess]
 
@@ -86,12 +81,6 @@ ASSESSOR = """
 
 
 @pytest.fixture
-def guard(tmp_path: Path) -> Iterator[RunningGuard]:
-    with running_guard(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def code(tmp_path: Path) -> Path:
     folder = tmp_path / "code"
     folder.mkdir()
@@ -102,39 +91,12 @@ def code(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def start(tmp_path: Path, code: Path, guard: RunningGuard) -> Iterator[Start]:
-    started: list[AlgorithmProcess] = []
-
-    def starting(class_name: str, python: Path | str = sys.executable, **class_args: Any) -> AlgorithmProcess:
-        def environment(inherited: Mapping[str, str]) -> Mapping[str, str]:
-            return {"PATH": os.environ["PATH"], "PYTHONPATH": str(STANDIN), "SDK_PROCESS": "dispatcher"}
-
-        kind = "assessor" if "assessor" in class_name else "tuner"
-        process = AlgorithmProcess(f"{kind} {class_name}", str(guard.socket), str(python), tmp_path, environment)
-        started.append(process)
-        process.call(
-            "create",
-            kind=kind,
-            code=str(code),
-            class_name=class_name,
-            class_args=class_args,
-            search_space={"x": [1, 100]},
-            resumed=False,
-        )
-        return process
-
-    yield starting
-    for process in started:
-        process.close()
-
-
 def test_a_tuner_written_for_nni_runs_in_any_python(any_python: Path, start: Start, code: Path) -> None:
     tuner = start("my_tuner.Mine", any_python, optimize_mode="minimize")
 
     assert tuner.call("generate", ids=[0]) == [{"x": 10, "pair": [1, 100]}]
-    tuner.call("receive", id=0, value={"default": 0.5}, trial_id="abc")
-    tuner.call("end", id=0, success=True)
+    tuner.call("report", id=0, kind="FINAL", sequence=0, value={"default": 0.5}, trial_id="abc")
+    tuner.call("end", id=0, status="SUCCEEDED", trial_id="abc")
     assert tuner.call("generate", ids=[1, 2]) == [{"x": 11, "pair": [1, 100]}]
     assert tuner.call("generate", ids=[2]) == []
     tuner.call("learn", data=[{"parameter": {"x": 1}, "value": 2}])
@@ -171,7 +133,7 @@ def test_an_exception_comes_with_the_users_file_and_line(start: Start, code: Pat
     line = next(i for i, text in enumerate(textwrap.dedent(TUNER).splitlines(), 1) if "1 / 0" in text)
 
     with pytest.raises(AlgorithmFailed) as caught:
-        tuner.call("receive", id=0, value=1, trial_id="a")
+        tuner.call("report", id=0, kind="FINAL", sequence=0, value=1, trial_id="a")
     expected = f"tuner my_tuner.Broken failed: ZeroDivisionError: division by zero (my_tuner.py, line {line}, in "
     assert str(caught.value).startswith(expected)
     assert not caught.value.unfit
@@ -188,7 +150,7 @@ def test_a_class_that_cannot_be_had_is_named(start: Start, name: str, words: str
 
 def test_a_process_that_dies_is_noticed(start: Start) -> None:
     with pytest.raises(AlgorithmFailed, match="exit code 7"):
-        start("my_tuner.Deadly").call("end", id=0, success=True)
+        start("my_tuner.Deadly").call("end", id=0, status="SUCCEEDED", trial_id="a")
 
 
 def test_a_python_that_is_not_there_is_unfit(start: Start) -> None:

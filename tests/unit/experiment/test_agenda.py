@@ -20,6 +20,7 @@ class Numbers:
 
     asks_again = False
     ends_known = 0
+    at_hand = False
 
     def __init__(self, limit: int = 100) -> None:
         self.left = list(range(limit))
@@ -47,6 +48,7 @@ class Halving:
 
     asks_again = False
     ends_known = 0
+    at_hand = False
 
     def __init__(self) -> None:
         self.asked = 0

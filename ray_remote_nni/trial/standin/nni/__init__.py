@@ -36,6 +36,8 @@ else:
     )
 
     ClassArgsValidator = utils.ClassArgsValidator
+    dump = utils.dump
+    load = utils.load
 
     class NoMoreTrialError(Exception):
         """Raised by a tuner that has nothing left to suggest."""
@@ -43,12 +45,14 @@ else:
     __all__ = [
         "ClassArgsValidator",
         "NoMoreTrialError",
+        "dump",
         "get_current_parameter",
         "get_experiment_id",
         "get_next_parameter",
         "get_next_parameters",
         "get_sequence_id",
         "get_trial_id",
+        "load",
         "report_final_result",
         "report_intermediate_result",
     ]

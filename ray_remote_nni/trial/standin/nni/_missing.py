@@ -1,6 +1,7 @@
 """What a script is told that wants more of `nni` than the stand-in has."""
 
 import sys
+from importlib import import_module
 from types import ModuleType
 
 
@@ -19,6 +20,9 @@ class _Standin(ModuleType):
     def __getattr__(self, name):
         if name.startswith("_"):
             raise AttributeError("module {!r} has no attribute {!r}".format(self.__name__, name))
+        if hasattr(self, "__path__"):
+            # `from nni import tuner`, before anybody has imported that module.
+            return import_module(self.__name__ + "." + name)
         raise _error(self.__name__ + "." + name)
 
 

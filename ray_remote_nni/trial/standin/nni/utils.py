@@ -1,7 +1,9 @@
 """The part of `nni.utils` that trial scripts, tuners and assessors use."""
 
+import json
 from enum import Enum
 
+from ._files import _plain
 from ._missing import announce_missing
 
 
@@ -86,6 +88,16 @@ def extract_scalar_reward(value, scalar_key="default"):
 def extract_scalar_history(trial_history, scalar_key="default"):
     """Return the numbers in a list of metrics."""
     return [extract_scalar_reward(value, scalar_key) for value in trial_history]
+
+
+def dump(obj):
+    """Return the JSON of what may have numbers of numpy's in it; `nni.dump`."""
+    return json.dumps(obj, default=_plain)
+
+
+def load(string):
+    """Return what a text of JSON says; `nni.load`."""
+    return json.loads(string)
 
 
 class ClassArgsValidator:

@@ -1,0 +1,1 @@
+"""What advisors import of `nni.runtime`."""
