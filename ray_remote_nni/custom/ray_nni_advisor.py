@@ -50,6 +50,8 @@ class AdvisorHost:
         self._freed = 0
         self._contents = {}
         _connect(base, self._sent)
+        # NNI 2.10 and 3.0 ask whether an id is at most another one, and die of ids that are texts, as its Hyperband's.
+        base.MsgDispatcherBase.is_created_in_previous_exp = lambda advisor, id: id in advisor.recovered_trial_params
         self._advisor = make()
         if resumed:
             self._advisor.load_checkpoint()

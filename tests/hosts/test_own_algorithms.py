@@ -1,11 +1,14 @@
-"""Tuners and assessors of the user's own: NNI's classes, in the trials' Python on the head."""
+"""Tuners, assessors and advisors of the user's own: NNI's classes, in the trials' Python on the head."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import machines as m
+import pytest
 from client import Client, until
 
 TRIAL = """
@@ -21,6 +24,19 @@ SLOW_TRIAL = """
     import time, nni
     x = nni.get_next_parameter()["x"]
     time.sleep(2)
+    nni.report_final_result(x)
+"""
+#: Its trial with x = 1 hangs the first time.
+HANGING_TRIAL = """
+    import os, time, nni
+    x = nni.get_next_parameter()["x"]
+    if x == 1:
+        first = os.path.expanduser("~/first")
+        try:
+            os.close(os.open(first, os.O_CREAT | os.O_EXCL))
+            time.sleep(100)
+        except FileExistsError:
+            os.remove(first)
     nni.report_final_result(x)
 """
 TUNER = """
@@ -52,6 +68,38 @@ TUNER = """
 
         def trial_end(self, parameter_id, success, **kwargs):
             self.note("end", parameter_id, success)
+
+        def import_data(self, data):
+            self.note("import", data)
+"""
+ADVISOR = """
+    import nni
+    from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
+    from nni.runtime.tuner_command_channel import CommandType
+    from mine import Mine
+    from numbers_to_try import NUMBERS
+
+    class Advisor(MsgDispatcherBase):
+        sent = 0
+        note = Mine.note
+
+        def handle_initialize(self, data):
+            self.send(CommandType.Initialized, "")
+
+        def handle_request_trial_jobs(self, data):
+            for number in NUMBERS[self.sent:self.sent + 1]:
+                trial = {"parameter_id": "p%d" % self.sent, "parameters": {"x": number}}
+                self.send(CommandType.NewTrialJob, nni.dump(trial))
+                self.sent += 1
+
+        def handle_report_metric_data(self, data):
+            value = nni.load(data["value"])
+            self.note(data["type"], data["parameter_id"], value)
+            if data["type"] == "PERIODICAL":
+                self.send(CommandType.KillTrialJob, nni.dump(data["trial_job_id"]))
+
+        def handle_trial_end(self, data):
+            self.note("end", nni.load(data["hyper_params"])["parameter_id"], data["event"])
 """
 ASSESSOR = """
     from nni.assessor import Assessor, AssessResult
@@ -62,35 +110,56 @@ ASSESSOR = """
 """
 
 
-def write(client: Client, machine: m.TestMachine, python: Path, **class_args: bool) -> Path:
+MINE = {"className": "mine.Mine"}
+STRICT = {"className": "strict.Strict"}
+
+
+def write(client: Client, machine: m.TestMachine, python: Path, script: str, **algorithms: dict[str, Any]) -> Path:
     config = client.write_experiment(
         [machine.entry(pythonPath=str(python))],
-        TRIAL,
+        script,
         trialConcurrency=1,
         searchSpace={"free": [1, 100]},
-        tuner={"codeDirectory": "own", "className": "mine.Mine", "classArgs": class_args},
-        assessor={"codeDirectory": "own", "className": "strict.Strict"},
+        **{"tuner": None, **{kind: {"codeDirectory": "own", **own} for kind, own in algorithms.items()}},
     )
     folder = config.parent / "own"
     folder.mkdir()
-    for name, text in (("mine", TUNER), ("strict", ASSESSOR), ("numbers_to_try", "NUMBERS = [0, 1, 2]")):
+    texts = {"mine": TUNER, "strict": ASSESSOR, "both": ADVISOR, "numbers_to_try": "NUMBERS = [0, 1, 2]"}
+    for name, text in texts.items():
         (folder / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
     return config
 
 
-def test_own_tuners_and_assessors_are_told_what_nni_tells_and_their_errors_end_the_experiment(
-    client: Client, machines: list[m.TestMachine], trial_pythons: list[Path]
-) -> None:
-    head = machines[0]
-    before = head.processes()
-    client.run("up", write(client, head, trial_pythons[0]))
+@pytest.fixture(scope="module")
+def head(machines: list[m.TestMachine]) -> m.TestMachine:
+    return machines[0]
 
-    done = client.json("run", write(client, head, trial_pythons[0]))
+
+@pytest.fixture(scope="module")
+def client(
+    head: m.TestMachine, trial_pythons: list[Path], machines: list[m.TestMachine], tmp_path_factory: Any
+) -> Iterator[Client]:
+    """A client with a cluster of one machine that is up; all is as it was afterwards."""
+    before = head.processes()
+    client = Client(m.make_client_home(tmp_path_factory.mktemp("home"), machines))
+    client.run("up", write(client, head, trial_pythons[0], TRIAL, tuner=MINE))
+    yield client
+    client.run("down")
+    assert head.processes() == before
+
+
+def seen(head: m.TestMachine, experiment: str) -> list[str]:
+    return head.run(f"cat .ray-nni/experiments/{experiment}/tuner-code/seen.txt").splitlines()
+
+
+def test_own_tuners_and_assessors_are_told_what_nni_tells_and_their_errors_end_the_experiment(
+    client: Client, head: m.TestMachine, trial_pythons: list[Path]
+) -> None:
+    done = client.json("run", write(client, head, trial_pythons[0], TRIAL, tuner=MINE, assessor=STRICT))
 
     assert (done["status"], done["best"]["value"]) == ("DONE", 0)
     assert [trial["status"] for trial in client.trials()] == ["SUCCEEDED", "EARLY_STOPPED", "FAILED"]
-    seen = head.run(f"cat .ray-nni/experiments/{done['experiment']}/tuner-code/seen.txt").splitlines()
-    assert seen == [
+    assert seen(head, done["experiment"]) == [
         "space {'free': [1, 100]}",
         "result 0 {'x': 0} {'default': 0, 'more': 'text'}",
         "end 0 True",
@@ -99,11 +168,59 @@ def test_own_tuners_and_assessors_are_told_what_nni_tells_and_their_errors_end_t
         "end 2 False",
     ]
 
-    failed = client.json("run", write(client, head, trial_pythons[0], fail=True), code=1)
+    failing = {**MINE, "classArgs": {"fail": True}}
+    failed = client.json("run", write(client, head, trial_pythons[0], TRIAL, tuner=failing), code=1)
     assert failed["status"] == "ERROR"
     assert "IndexError" in failed["error"]
     assert "(mine.py, line 20, in generate_parameters)" in failed["error"]
 
+
+def test_an_own_advisor_is_told_every_result_and_may_end_trials(
+    client: Client, head: m.TestMachine, trial_pythons: list[Path]
+) -> None:
+    done = client.json("run", write(client, head, trial_pythons[0], TRIAL, advisor={"className": "both.Advisor"}))
+
+    assert done["status"] == "DONE"
+    assert [trial["status"] for trial in client.trials()] == ["SUCCEEDED", "EARLY_STOPPED", "FAILED"]
+    assert seen(head, done["experiment"]) == [
+        "FINAL p0 {'default': 0, 'more': 'text'}",
+        "end p0 SUCCEEDED",
+        "PERIODICAL p1 1",
+        "end p1 EARLY_STOPPED",
+        "FINAL p2 {'default': 2, 'more': 'text'}",
+        "end p2 FAILED",
+    ]
+
+
+def test_after_a_drivers_death_a_new_own_tuner_is_given_the_earlier_results(
+    client: Client, head: m.TestMachine, trial_pythons: list[Path]
+) -> None:
+    config = write(client, head, trial_pythons[0], HANGING_TRIAL, tuner=MINE)
+    experiment = client.json("run", config, "--detach")["experiment"]
+    until(lambda: [trial["status"] for trial in client.trials()] == ["SUCCEEDED", "RUNNING"])
+    until(lambda: "first" in head.run("ls"))
+    (driver,) = (each.pid for each in head.processes() if "ray_remote_nni.experiment.driver" in each.command)
+    head.kill(driver)
+
+    resumed = client.json("resume", experiment)
+
+    assert (resumed["status"], resumed["best"]["value"]) == ("DONE", 2)
+    assert [trial["attempt"] for trial in client.trials()] == [1, 2, 1]
+    assert seen(head, experiment) == [
+        "space {'free': [1, 100]}",
+        "result 0 {'x': 0} 0",
+        "end 0 True",
+        "space {'free': [1, 100]}",
+        "import [{'parameter': {'x': 0}, 'value': 0}]",
+        "import [{'parameter': {'x': 1}, 'value': 1}]",
+        "result 2 {'x': 2} 2",
+        "end 2 True",
+    ]
+
+
+def test_a_running_experiment_takes_another_space_and_other_limits(
+    client: Client, head: m.TestMachine, trial_pythons: list[Path]
+) -> None:
     config = client.write_experiment(
         [head.entry(pythonPath=str(trial_pythons[0]))], SLOW_TRIAL, trialConcurrency=1, maxTrialNumber=3
     )
@@ -114,6 +231,3 @@ def test_own_tuners_and_assessors_are_told_what_nni_tells_and_their_errors_end_t
     changed = client.json("attach", experiment)
     assert (changed["maxTrialNumber"], changed["trials"]) == (5, {"SUCCEEDED": 5})
     assert [5 <= trial["parameters"]["x"] <= 6 for trial in client.trials()][-2:] == [True, True]
-
-    client.run("down")
-    assert head.processes() == before

@@ -53,8 +53,8 @@ ADVISOR = """
 
         def pay(self):
             while self.owed and self.sent < self.most - self.held_back:
-                trial = {"parameter_id": self.sent, "parameters": {"x": self.sent}, "parameter_source": "algorithm"}
-                self.send(CommandType.NewTrialJob, nni.dump(trial))
+                trial = {"parameter_id": str(self.sent), "parameters": {"x": self.sent}}
+                self.send(CommandType.NewTrialJob, nni.dump(dict(trial, parameter_source="algorithm")))
                 self.sent += 1
                 self.owed -= 1
             if self.owed:
@@ -150,11 +150,11 @@ def test_an_advisor_is_told_all_that_nni_tells_and_what_it_sends_is_heeded(
         ["space", {"x": [1, 100]}],
         ["request", 1],
         ["request", 1],
-        ["PERIODICAL", 0, "trial0", 0, 0.5],
-        ["PERIODICAL", 1, "trial1", 3, -0.5],
-        ["FINAL", 0, "trial0", 0, 0.75],
-        ["end", 0, "trial0", "SUCCEEDED"],
-        ["end", 1, "trial1", "EARLY_STOPPED"],
+        ["PERIODICAL", "0", "trial0", 0, 0.5],
+        ["PERIODICAL", "1", "trial1", 3, -0.5],
+        ["FINAL", "0", "trial0", 0, 0.75],
+        ["end", "0", "trial0", "SUCCEEDED"],
+        ["end", "1", "trial1", "EARLY_STOPPED"],
         ["space", {"x": "another"}],
     ]
 
