@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from weakref import WeakKeyDictionary
 
@@ -93,7 +93,7 @@ class _SshStream:
         with _losses(self._host):
             self._process.stdin.write_eof()
 
-    async def lines(self) -> AsyncIterator[bytes]:
+    async def lines(self) -> AsyncGenerator[bytes, None]:
         # asyncssh's own lines end at 2 MiB.
         rest: list[bytes] = []
         while part := await self.read(2**18):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -22,7 +22,7 @@ class Stream(Protocol):
     def write_eof(self) -> None:
         """Close standard input."""
 
-    def lines(self) -> AsyncIterator[bytes]:
+    def lines(self) -> AsyncGenerator[bytes, None]:
         """Yield standard output line by line, until its end."""
 
     async def read(self, size: int) -> bytes:

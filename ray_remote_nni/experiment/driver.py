@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 import ray
 
 from ray_remote_nni.errors import RayNniError
+from ray_remote_nni.experiment.code_ahead import CodeMissing, await_code, first_nodes
 from ray_remote_nni.experiment.loop import ExperimentLoop
 from ray_remote_nni.experiment.own_algorithms import OwnTuner
 from ray_remote_nni.experiment.spec import ExperimentSpec, read_spec
@@ -38,7 +40,16 @@ def main() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.exit(f"experiment {sys.argv[1]} has a driver already")
-        run(read_spec(directory), directory / RECORDS_FILE, sys.argv[2:])
+        spec = read_spec(directory)
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.WARNING)
+        try:
+            await_code(spec.code, first_nodes(spec))
+        except CodeMissing as error:
+            if not (directory / RECORDS_FILE).exists():
+                # It never began.
+                shutil.rmtree(directory)
+            sys.exit(str(error))
+        run(spec, directory / RECORDS_FILE, sys.argv[2:])
 
 
 def run(spec: ExperimentSpec, file: Path, libraries: Sequence[str] = ()) -> None:
@@ -47,7 +58,6 @@ def run(spec: ExperimentSpec, file: Path, libraries: Sequence[str] = ()) -> None
         store.set_driver()
         store.set_status("RUNNING")
         try:
-            ray.init(address="auto", log_to_driver=False, logging_level=logging.WARNING)
             with RecordReader(file) as records:
                 status = asyncio.run(_run(spec, store, records, libraries))
         except BaseException as error:

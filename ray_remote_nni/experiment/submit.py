@@ -20,10 +20,11 @@ from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.config import AlgorithmConfig, ExperimentConfig, LoadedConfig, LocalConfig, MachineConfig
 from ray_remote_nni.config.tuner_arguments import INSTALL_MODELS, NEED_SCIKIT_LEARN, SCIKIT_LEARN
 from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.experiment.delete import delete_here
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.spec import ExperimentSpec, MachineSpec
-from ray_remote_nni.experiment.upload import Sent, read_code, send_code
+from ray_remote_nni.experiment.upload import Sent, read_code, send_code, sending_code
 from ray_remote_nni.paths import private_file, private_folder
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -139,9 +140,6 @@ async def submit(
             own = await _send_own(loaded, algorithm, head, progress)
             changes: dict[str, Any] = {field: own}
             spec = dataclasses.replace(spec, **changes)
-    question = {"experiment": experiment_id, "spec": spec.to_json(), "code": name}
-    if not (await head.ask("ray_remote_nni.experiment.receive", question))["code"]:
-        await send_code(code, head, progress)
     directory = config.experiment_working_directory / experiment_id
     _write_config(directory, spec.config)
     entry = ExperimentEntry(
@@ -155,7 +153,17 @@ async def submit(
         job="",
         tuner_needs=SCIKIT_LEARN if config.tuner.name in NEED_SCIKIT_LEARN else None,
     )
-    return await start_driver(entry, head)
+    question = {"experiment": experiment_id, "spec": spec.to_json(), "code": name}
+    if (await head.ask("ray_remote_nni.experiment.receive", question))["code"]:
+        return await start_driver(entry, head)
+    try:
+        # The driver starts meanwhile, and brings to the other machines what has arrived.
+        async with sending_code(code, head, progress):
+            return await start_driver(entry, head)
+    except BaseException:
+        # Without its code the driver gives up, and nothing is left on the head.
+        delete_here(entry)
+        raise
 
 
 async def _send_own(
@@ -170,7 +178,7 @@ async def _send_own(
 
 
 async def start_driver(entry: ExperimentEntry, head: Head) -> ExperimentEntry:
-    """Start a driver for an experiment whose spec and code are on the head.
+    """Start a driver for an experiment whose spec is on the head, and whose code is there or on its way.
 
     What its tuner needs is brought first: `up` may not have known of it, or another head may be in its place.
     """

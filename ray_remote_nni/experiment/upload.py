@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ray_remote_nni.cluster.transport import Stream
 from ray_remote_nni.errors import MachineError, UsageError
@@ -73,26 +76,47 @@ def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
     return Code(directory, Manifest(tuple(entries)), tuple(left_out))
 
 
-async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) -> None:
-    """Send what the head does not have yet of the code; it is there as a whole afterwards, or not at all.
+@asynccontextmanager
+async def sending_code(code: Code, head: Head, progress: Callable[[Sent], None]) -> AsyncIterator[None]:
+    """Within it what the head does not have yet of the code is on its way; after it the code is there as a whole.
 
-    Where an earlier sending of the same broke off, this one goes on.
+    Where an earlier sending of the same broke off, this one goes on. Where it breaks off, nothing of it is used.
 
     Raises UsageError where a file has changed since it was read, MachineError where the head fails.
     """
     manifest = zlib.compress(code.manifest.to_json().encode(), 1)
     async with head.run(_RECEIVE) as stream:
         await stream.write(f"{len(manifest)}\n".encode() + manifest)
-        answers = stream.lines()
-        async for line in answers:
-            if line.startswith(b'{"missing":'):
-                answer = json.loads(line)
-                await _send_files(code, answer["missing"], answer.get("begun", {}), stream, progress)
-                stream.write_eof()
+        answer = await _answer(stream)
+        if answer is not None:
+            sending = asyncio.ensure_future(
+                _send_files(code, answer["missing"], answer.get("begun", {}), stream, progress)
+            )
+            try:
+                yield
+                await sending
+            finally:
+                sending.cancel()
         exit_code, errors = await stream.wait()
-    if exit_code != 0:
+    if exit_code != 0 or answer is None:
         said = errors.decode(errors="replace").strip().splitlines()
         raise MachineError(head.machine.host, f"it did not take the code: {said[-1] if said else 'no reason given'}")
+
+
+async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) -> None:
+    """Send what the head does not have yet of the code, and wait until it is there. Raises as `sending_code`."""
+    async with sending_code(code, head, progress):
+        pass
+
+
+async def _answer(stream: Stream) -> dict[str, Any] | None:
+    """Return what the head says that it lacks; None where it says nothing."""
+    async with aclosing(stream.lines()) as lines:
+        async for line in lines:
+            if line.startswith(b'{"missing":'):
+                answer: dict[str, Any] = json.loads(line)
+                return answer
+    return None
 
 
 async def _send_files(
@@ -113,6 +137,7 @@ async def _send_files(
                 waiting.clear()
                 progress(sent)
     await stream.write(bytes(waiting))
+    stream.write_eof()
     progress(Sent(all_bytes, all_bytes, len(missing), len(missing)))
 
 
@@ -122,12 +147,19 @@ def _contents(path: str, entry: Entry, start: int) -> Iterator[bytes]:
         descriptor = os.open(path, os.O_RDONLY | BINARY)
         try:
             if _is_unchanged(descriptor, entry):
-                left = entry.size - os.lseek(descriptor, start, os.SEEK_SET)
-                while left and (part := os.read(descriptor, min(left, _CHUNK_BYTES))):
-                    left -= len(part)
-                    yield part
-                if not left and _is_unchanged(descriptor, entry):
+                left = entry.size - start
+                if start:
+                    os.lseek(descriptor, start, os.SEEK_SET)
+                if not left:
                     return
+                while part := os.read(descriptor, min(left, _CHUNK_BYTES)):
+                    left -= len(part)
+                    # The last part is held back until then: without it the file is not whole there.
+                    if not left and not _is_unchanged(descriptor, entry):
+                        break
+                    yield part
+                    if not left:
+                        return
         finally:
             os.close(descriptor)
     except OSError as error:

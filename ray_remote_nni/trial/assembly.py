@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from ray_remote_nni.trial.arriving import announce
 from ray_remote_nni.trial.code import code_folder, has_code, locked, manifest_file, prune_code, remove
 from ray_remote_nni.trial.digest import file_digest
 from ray_remote_nni.trial.manifest import Entry, Manifest, read_manifest
@@ -66,6 +67,7 @@ def receive_code(
     part.mkdir(mode=0o700)
     # Written first: it tells whoever goes on what is in the folder.
     manifest_file(part).write_text(manifest.to_json(), encoding="utf-8")
+    announce(manifest.name, part, halves)
     try:
         _build(part, manifest, set(missing), contents, halves)
     except EOFError:
@@ -170,13 +172,7 @@ def _build(part: Path, manifest: Manifest, missing: set[str], contents: Reader, 
                 raise EOFError(f"{entry.path} went away while its code was put together; try again")
             if source is None:
                 missing.discard(entry.content)
-                half = halves.get(entry.content)
-                if half is not None:
-                    os.rename(half, path)
-                _write(path, entry, mode, contents)
-                if half is not None and file_digest(path, entry.size) != entry.content:
-                    os.unlink(path)
-                    raise EOFError(f"{entry.path} is not what it was when its sending broke off; try again")
+                _write(path, entry, mode, contents, halves.get(entry.content))
                 here[entry.content] = path
                 continue
             if entry.path in large and os.lstat(source).st_mtime_ns == entry.mtime_ns:
@@ -190,10 +186,14 @@ def _build(part: Path, manifest: Manifest, missing: set[str], contents: Reader, 
             os.chmod(f"{root}/{entry.path}", entry.mode | 0o700)
 
 
-def _write(path: str, entry: Entry, mode: int, contents: Reader) -> None:
+def _write(path: str, entry: Entry, mode: int, contents: Reader, half: str | None) -> None:
+    """Write what is sent of a file; `half` is where what came of it earlier is."""
+    left = entry.size
+    if half is not None:
+        os.rename(half, path)
+        left -= os.path.getsize(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        left = entry.size - os.fstat(descriptor).st_size
         while left:
             part = contents.read(min(left, _COPY_BYTES))
             if not part:
@@ -202,6 +202,9 @@ def _write(path: str, entry: Entry, mode: int, contents: Reader) -> None:
             while view:
                 view = view[os.write(descriptor, view) :]
             left -= len(part)
+        if half is not None and file_digest(path, entry.size) != entry.content:
+            os.unlink(path)
+            raise EOFError(f"{entry.path} is not what it was when its sending broke off; try again")
         # In this order: what bears its time is whole.
         os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
         os.fchmod(descriptor, mode)

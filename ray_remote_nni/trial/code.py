@@ -9,17 +9,15 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ray_remote_nni.trial.manifest import Manifest, read_manifest
 from ray_remote_nni.trial.workspace import machine_root
 
 #: Code that no experiment on this machine names is kept for so long after its last use.
 KEPT_S = 14 * 24 * 3600.0
 #: A half-made folder of this age is nobody's.
 _ABANDONED_S = 24 * 3600.0
-_CHUNK_BYTES = 4 * 2**20
 
 
 def code_folder(name: str) -> Path:
@@ -42,43 +40,22 @@ def has_code(name: str) -> bool:
     return folder.is_dir()
 
 
-def load_manifest(name: str) -> Manifest:
-    """Return the manifest of code that is on this machine."""
-    return read_manifest(manifest_file(code_folder(name)).read_bytes())
-
-
-def files_of(name: str, digests: Sequence[str]) -> list[tuple[str, int]]:
-    """Return the files of the code that have these contents, with their sizes in bytes."""
-    folder, files = str(code_folder(name)), load_manifest(name).files()
-    return [(f"{folder}/{files[digest].path}", files[digest].size) for digest in digests]
-
-
-def send_contents(name: str, digests: Sequence[str]) -> Iterator[bytes]:
-    """Yield the contents of these files of the code, one after the other, in chunks of a few MB."""
-    waiting: list[bytes] = []
-    size = 0
-    for path, _ in files_of(name, digests):
-        with open(path, "rb", buffering=0) as file:
-            while part := file.read(_CHUNK_BYTES):
-                waiting.append(part)
-                size += len(part)
-                if size >= _CHUNK_BYTES:
-                    yield b"".join(waiting)
-                    waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
-
-
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Keep others on this machine from making the code of this name at the same time."""
     import fcntl  # not on Windows, where a client loads this module and runs none of it
 
-    folder = machine_root() / "code"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / f".{name}.lock").open("w") as lock:
+    (machine_root() / "code").mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock_file(name).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        # What the one before said of its doings does not hold any more.
+        lock.truncate(0)
         yield
+
+
+def lock_file(name: str) -> Path:
+    """Return the path of the file that is locked while the code of this name is made."""
+    return machine_root() / "code" / f".{name}.lock"
 
 
 def prune_code(now: float) -> list[str]:
@@ -96,7 +73,7 @@ def prune_code(now: float) -> list[str]:
                     path.unlink()
                     for left in (path.with_name(name), path.with_name(f"{name}.spare")):
                         shutil.rmtree(left, ignore_errors=True)
-                    path.with_name(f".{name}.lock").unlink(missing_ok=True)
+                    lock_file(name).unlink(missing_ok=True)
                     removed.append(name)
             elif rest.startswith("part-") and now - path.stat().st_mtime > _ABANDONED_S:
                 remove([path.with_suffix("") if path.suffix == ".manifest" else path])

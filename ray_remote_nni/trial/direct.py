@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ray_remote_nni.trial.outgoing import OutgoingFile
+
 _CONNECT_S = 2.0
 #: A connection on which nothing has moved for so long is dead.
 _SILENCE_S = 120.0
@@ -80,31 +82,28 @@ def accept(invitation: Invitation) -> socket.socket | None:
     return connection
 
 
-def send_files(connection: socket.socket, files: Iterable[tuple[str, int]]) -> None:
-    """Send so many bytes of each file, one after the other. Raises OSError, and EOFError where a file has less."""
+def send_files(connection: socket.socket, files: Iterable[OutgoingFile]) -> None:
+    """Send files one after the other, each as it comes. Raises OSError, and EOFError where a file ends early."""
     waiting = bytearray()
-    for path, size in files:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            if size > _SMALL_BYTES:
-                connection.sendall(waiting)
-                waiting.clear()
-            left = size
-            while left:
-                if size > _SMALL_BYTES:
-                    sent = os.sendfile(connection.fileno(), descriptor, None, left)
-                else:
-                    sent = len(part := os.read(descriptor, left))
-                    waiting += part
-                if not sent:
-                    raise EOFError(f"{path} has become shorter")
-                left -= sent
-        finally:
-            os.close(descriptor)
-        if len(waiting) >= _BUFFER_BYTES:
+    for file in files:
+        if file.size <= _SMALL_BYTES:
+            for part in file.parts(_SMALL_BYTES):
+                waiting += part
+        if file.size > _SMALL_BYTES or len(waiting) >= _BUFFER_BYTES:
             connection.sendall(waiting)
             waiting.clear()
+        if file.size > _SMALL_BYTES:
+            _send_large(connection, file)
     connection.sendall(waiting)
+
+
+def _send_large(connection: socket.socket, file: OutgoingFile) -> None:
+    left = file.size
+    while left:
+        sent = os.sendfile(connection.fileno(), file.descriptor, None, file.arrived(file.size - left))
+        if not sent:
+            raise file.shortened()
+        left -= sent
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -13,15 +13,16 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ray_remote_nni.trial.assembly import ensure_code
-from ray_remote_nni.trial.code import files_of, load_manifest, send_contents
 from ray_remote_nni.trial.direct import Invitation, Landing, accept, send_files
 from ray_remote_nni.trial.inbox import Workers, find_inbox
+from ray_remote_nni.trial.outgoing import OutgoingCode, in_chunks
 from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, TrialEvent, TrialSpec
 from ray_remote_nni.trial.working_copy import stock
 
 #: So many chunks of code are on their way to a machine while it writes one.
 _AHEAD = 2
+_CHUNK_BYTES = 4 * 2**20
 
 
 @ray.remote(num_cpus=0, max_retries=0)
@@ -51,15 +52,22 @@ def events_of(result: bytes) -> list[TrialEvent]:
 @ray.remote(num_cpus=0, max_retries=0)
 def send_code(name: str, digests: Sequence[str] | None, invitation: Invitation | None) -> Iterator[_Chunk]:
     """Yield these files of the head's code, or its manifest for None; nothing but an empty chunk for an invitation."""
+    code = OutgoingCode(name)
     if digests is None:
-        yield _Chunk(load_manifest(name).to_json().encode())
+        yield _Chunk(code.manifest.to_json().encode())
     elif invitation is not None and (connection := accept(invitation)) is not None:
         with connection:
             yield _Chunk(b"")
-            send_files(connection, files_of(name, digests))
+            send_files(connection, code.files(digests))
     else:
-        for part in send_contents(name, digests):
-            yield _Chunk(part)
+        for chunk in in_chunks(code.files(digests), _CHUNK_BYTES):
+            yield _Chunk(chunk)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def bring_code(code: str, head_node: str) -> None:
+    """Bring code to the machine, also while it is still on its way to the head."""
+    ensure_code(code, lambda digests: fetch_code(code, digests, head_node))
 
 
 @ray.remote(num_cpus=0, max_retries=0)

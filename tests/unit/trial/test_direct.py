@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import socket
 import threading
@@ -11,7 +13,11 @@ from pathlib import Path
 import pytest
 
 from ray_remote_nni.trial import direct
+from ray_remote_nni.trial.assembly import missing_files, receive_code
+from ray_remote_nni.trial.code import code_folder, locked
 from ray_remote_nni.trial.direct import Invitation, Landing, accept, send_files
+from ray_remote_nni.trial.manifest import Entry, Manifest
+from ray_remote_nni.trial.outgoing import OutgoingCode
 
 
 @pytest.fixture
@@ -19,42 +25,54 @@ def landing() -> Landing:
     return Landing("127.0.0.1")
 
 
-def send(invitation: Invitation, files: Sequence[tuple[str, int]]) -> threading.Thread:
+@pytest.fixture(autouse=True)
+def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def code_of(contents: Sequence[bytes]) -> OutgoingCode:
+    """Code on the head, of a file for each of these contents."""
+    entries = [
+        Entry(f"file{number}", "file", 0o644, len(data), 1, hashlib.sha256(data).hexdigest())
+        for number, data in enumerate(contents)
+    ]
+    manifest = Manifest(tuple(entries))
+    with locked(manifest.name):
+        receive_code(manifest, missing_files(manifest), io.BytesIO(b"".join(contents)))
+    return OutgoingCode(manifest.name)
+
+
+def send(invitation: Invitation, code: OutgoingCode) -> threading.Thread:
     """As the head does, beside this machine."""
 
     def go() -> None:
         connection = accept(invitation)
         assert connection is not None
         with connection:
-            send_files(connection, files)
+            send_files(connection, code.files(list(code.manifest.files())))
 
     thread = threading.Thread(target=go)
     thread.start()
     return thread
 
 
-def test_files_arrive_one_after_the_other(landing: Landing, tmp_path: Path) -> None:
-    files = []
-    for number, size in enumerate((3, 0, 5 * 2**20, 1000, 2**18, 2**18 + 1, 900_000, 7)):
-        path = tmp_path / str(number)
-        path.write_bytes(os.urandom(size))
-        files.append((str(path), size))
+def test_files_arrive_one_after_the_other(landing: Landing) -> None:
+    contents = [os.urandom(size) for size in (3, 0, 5 * 2**20, 1000, 2**18, 2**18 + 1, 900_000, 7)]
     with landing:
-        sender = send(landing.invitation, files)
+        sender = send(landing.invitation, code_of(contents))
         received = b"".join(bytes(part) for part in landing.receive())
     sender.join()
-    assert received == b"".join(Path(path).read_bytes() for path, _ in files)
+    assert received == b"".join(contents)
 
 
 def test_whoever_has_no_invitation_sends_nothing_and_hinders_nobody(
-    landing: Landing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(direct, "_CONNECT_S", 0.2)
-    (tmp_path / "file").write_text("ours")
     place = (landing.invitation.host, landing.invitation.port)
     with landing, socket.create_connection(place) as stranger, socket.create_connection(place) as silent:
         stranger.sendall(bytes(32) + b"theirs")
-        sender = send(landing.invitation, [(str(tmp_path / "file"), 4)])
+        sender = send(landing.invitation, code_of([b"ours"]))
         assert b"".join(bytes(part) for part in landing.receive()) == b"ours"
         assert silent.recv(1) == b""
     sender.join()
@@ -75,15 +93,18 @@ def test_a_machine_that_cannot_be_reached_is_known_before_anything_is_sent(landi
 
 
 @pytest.mark.parametrize("size", [10, 2**20])
-def test_a_file_that_has_become_shorter_is_an_error(landing: Landing, tmp_path: Path, size: int) -> None:
-    (tmp_path / "file").write_bytes(bytes(size - 1))
+def test_a_file_that_has_become_shorter_is_an_error(landing: Landing, size: int) -> None:
+    code = code_of([bytes(size)])
+    (file,) = (code_folder(code.manifest.name)).iterdir()
+    file.chmod(0o600)
+    os.truncate(file, size - 1)
     with landing:
         connection = accept(landing.invitation)
         assert connection is not None
         receiving = threading.Thread(target=lambda: list(landing.receive()))
         receiving.start()
         with connection, pytest.raises(EOFError, match="has become shorter"):
-            send_files(connection, [(str(tmp_path / "file"), size)])
+            send_files(connection, code.files(list(code.manifest.files())))
         receiving.join()
 
 

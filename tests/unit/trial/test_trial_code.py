@@ -15,8 +15,9 @@ import pytest
 
 from ray_remote_nni.trial import assembly
 from ray_remote_nni.trial.assembly import begun_files, ensure_code, missing_files, receive_code
-from ray_remote_nni.trial.code import KEPT_S, code_folder, has_code, load_manifest, locked, prune_code, send_contents
+from ray_remote_nni.trial.code import KEPT_S, code_folder, has_code, locked, prune_code
 from ray_remote_nni.trial.manifest import Entry, Manifest, read_manifest
+from ray_remote_nni.trial.outgoing import OutgoingCode, in_chunks
 
 Fetch = Callable[[Sequence[str] | None], Iterator[bytes]]
 
@@ -76,9 +77,10 @@ def head_sends(name: str) -> Fetch:
     def fetch(digests: Sequence[str] | None) -> Iterator[bytes]:
         here, os.environ["HOME"] = os.environ["HOME"], head
         try:
+            code = OutgoingCode(name)
             if digests is None:
-                return iter([load_manifest(name).to_json().encode()])
-            return iter(list(send_contents(name, digests)))
+                return iter([code.manifest.to_json().encode()])
+            return iter(list(in_chunks(code.files(digests), 2**20)))
         finally:
             os.environ["HOME"] = here
 
@@ -129,7 +131,7 @@ def test_a_file_that_somebody_changed_on_the_machine_is_sent_again() -> None:
 def test_of_several_trials_that_start_at_once_one_fetches_and_all_find_it_whole(machine: Callable[[str], None]) -> None:
     name = put()
     contents = {digests: list(head_sends(name)(digests)) for digests in (None,)}
-    files = list(head_sends(name)(list(load_manifest(name).files())))
+    files = list(head_sends(name)(list(OutgoingCode(name).manifest.files())))
     machine("worker")
     fetches: list[object] = []
     together = threading.Barrier(4)
