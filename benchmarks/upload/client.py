@@ -1,4 +1,4 @@
-"""Run in a client's home: sends a directory to the head of the cluster that is up, then on to all machines; timed."""
+"""Run in a client's home: sends a directory to the head of the cluster that is up, and so to all machines; timed."""
 
 from __future__ import annotations
 
@@ -10,34 +10,37 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ray_remote_nni.cluster.transport import quote, run_shell
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster
-from ray_remote_nni.experiment.upload import Sent, read_code, send_code
+from ray_remote_nni.experiment.upload import read_code, send_code
 
 ON_HEAD = Path(__file__).with_name("on_head.py")
 
 
 async def upload(directory: Path, result: str) -> dict[str, Any]:
-    """Return the seconds of both ways, and how much went over the first."""
-    sent = Sent(0, 0, 0, 0)
+    """Return the seconds until the head has it, and until all machines do, and their number.
 
-    def show(now: Sent) -> None:
-        nonlocal sent
-        sent = now
-
-    began = time.monotonic()
+    What a driver is there for, and starts anyway, is ready before the clock starts.
+    """
+    ready, named, answer = (quote(result.replace(".json", ending)) for ending in (".ready", ".name", ".json"))
     async with access_cluster(latest_cluster(), input).head() as head:
-        code = read_code(directory)
-        await send_code(code, head, show)
-        send_s = time.monotonic() - began
         dashboard = await head.dashboard()
-        words = [head.machine.python, "-c", ON_HEAD.read_text(), code.manifest.name, result]
-        job = f"upload-{time.time_ns()}"
-        await dashboard.submit_job(job, f"exec {shlex.join(words)}", {})
-        while (known := await dashboard.job(job))["status"] in ("PENDING", "RUNNING"):
-            await asyncio.sleep(0.5)
-    if known["status"] != "SUCCEEDED":
-        raise RuntimeError(f"the job on the head failed: {known['message']}")
-    return {"send_s": send_s, "bytes": sent.all_bytes, "files": sent.all_files}
+        words = [head.machine.python, "-c", ON_HEAD.read_text(), result]
+        await dashboard.submit_job(f"upload-{time.time_ns()}", f"exec {shlex.join(words)}", {})
+        await run_shell(head.connection, f"until test -e {ready}; do sleep 0.1; done; rm {ready}")
+        began = time.time()
+        code = read_code(directory)
+        await run_shell(head.connection, f"echo {code.manifest.name} > {named}.part; mv {named}.part {named}")
+        await send_code(code, head, lambda _: None)
+        said = await run_shell(
+            head.connection, f"until test -e {answer}; do sleep 0.1; done; cat {answer}; rm {answer}"
+        )
+    times: dict[str, Any] = json.loads(said)
+    return {
+        "to_head_s": times["on_head"] - began,
+        "to_all_s": times["on_all"] - began,
+        "machines": times["machines"],
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run on the head as a Ray job: brings code from here to all machines at once, by the way that trials bring it."""
+"""Run on the head as a Ray job: brings code to all machines at once as a driver does, while it is still on its way."""
 
 from __future__ import annotations
 
@@ -9,34 +9,41 @@ from pathlib import Path
 
 import ray
 
-from ray_remote_nni.trial.assembly import ensure_code
-from ray_remote_nni.trial.task import fetch_code, on_node
+from ray_remote_nni.experiment.code_ahead import await_code
+from ray_remote_nni.trial.arriving import arriving
+from ray_remote_nni.trial.code import has_code
+from ray_remote_nni.trial.task import bring_code, on_node
+
+_POLL_S = 0.005
 
 
 @ray.remote(num_cpus=0)
-def bring(name: str | None, head: str) -> None:
-    if name is None:
-        time.sleep(0.5)
-    else:
-        ensure_code(name, lambda digests: fetch_code(name, digests, head))
-
-
-def everywhere(name: str | None, times: int) -> float:
-    """Bring code to all machines `times` times at once; return the seconds that it took."""
-    head = ray.get_runtime_context().get_node_id()
-    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-    began = time.time()
-    ray.get([bring.options(scheduling_strategy=on_node(node, hard=True)).remote(name, head) for node in nodes * times])
-    return time.time() - began
+def start() -> None:
+    time.sleep(0.5)
 
 
 def main() -> None:
+    result = Path(sys.argv[1])
     ray.init(address="auto", log_to_driver=False)
+    head = ray.get_runtime_context().get_node_id()
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
     # As when trials start: their workers run.
-    everywhere(None, 3)
-    seconds = everywhere(sys.argv[1], 1)
-    machines = sum(node["Alive"] for node in ray.nodes())
-    Path(sys.argv[2]).write_text(json.dumps({"machines": machines, "seconds": seconds}))
+    ray.get([start.options(scheduling_strategy=on_node(node, hard=True)).remote() for node in nodes * 3])
+    result.with_suffix(".ready").touch()
+    named = result.with_suffix(".name")
+    while not named.exists():
+        time.sleep(_POLL_S)
+    name = named.read_text().strip()
+    named.unlink()
+    while not (has_code(name) or arriving(name)):
+        time.sleep(_POLL_S)
+    await_code(name, nodes)
+    on_head = time.time()
+    # Waits for what is on its way, and looks whether it is there.
+    ray.get([bring_code.options(scheduling_strategy=on_node(node, hard=True)).remote(name, head) for node in nodes])
+    part = result.with_suffix(".part")
+    part.write_text(json.dumps({"machines": len(nodes), "on_head": on_head, "on_all": time.time()}))
+    part.rename(result)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import signal
 import time
@@ -371,6 +372,40 @@ def test_code_arrives_as_it_is_once_and_each_trial_changes_its_own(client: Clien
     assert "Sent 4 files of the code, 12 MB" in first.stderr
     assert "Sent" not in second.stderr
     assert {trial["status"] for trial in client.trials()} == {"SUCCEEDED"}
+
+
+def test_code_goes_on_while_it_arrives_and_a_client_that_dies_meanwhile_leaves_no_experiment(
+    client: Client, experiment: Any, machines: list[m.TestMachine]
+) -> None:
+    script = "import os, nni; nni.get_next_parameter(); nni.report_final_result(os.path.getsize('large.bin'))"
+    config = experiment(script, maxTrialNumber=4)
+    (config.parent / "code/large.bin").write_bytes(os.urandom(200_000_000))
+    before = [entry["id"] for entry in client.json("status")["experiments"]]
+    size = "stat -c %s .ray-nni/code/*.part-*/large.bin 2>/dev/null || true"
+
+    def driver_runs() -> bool:
+        return any("experiment.driver" in str(process) for process in machines[0].processes())
+
+    dying = client.start("run", config)
+    until(lambda: machines[0].run(size).strip(), poll_s=0.02)
+    dying.send_signal(signal.SIGSTOP)
+    while not driver_runs():
+        # No faster than a driver starts.
+        dying.send_signal(signal.SIGCONT)
+        time.sleep(0.005)
+        dying.send_signal(signal.SIGSTOP)
+    until(lambda: machines[2].run(size).strip() == machines[0].run(size).strip())
+    dying.kill()
+    dying.communicate()
+    assert 0 < int(machines[0].run(size)) < 200_000_000
+    until(lambda: not driver_runs())
+    assert machines[0].run("ls .ray-nni/experiments").split() == sorted(before)
+    result = client.json("run", config)
+
+    assert result["trials"] == {"SUCCEEDED": 4}
+    assert {trial["value"] for trial in client.trials()} == {200_000_000}
+    assert {trial["machine"] for trial in client.trials()} == {machines[0].address, machines[2].address}
+    assert machines[0].run("ls -d .ray-nni/code/*.part-* 2>/dev/null || true") == ""
 
 
 def test_a_person_adds_kills_and_imports_and_at_last_deletes(
