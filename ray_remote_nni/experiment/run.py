@@ -108,6 +108,12 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> Ex
     """
     async with access.head() as head:
         pulse = await catch_up(entry, head)
+        if pulse is None and not entry.mirror.exists():
+            raise ClusterError(
+                f"Experiment {entry.experiment_id} never began: {head.machine.host} has no records of it. "
+                f"Start it anew: ray-nni run {entry.config}, and forget this one: "
+                f"ray-nni delete {entry.experiment_id}"
+            )
         if pulse is None:
             raise ClusterError(
                 f"{head.machine.host} has no records of experiment {entry.experiment_id}; "
