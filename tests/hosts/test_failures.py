@@ -11,14 +11,17 @@ import machines as m
 import pytest
 from client import Client, until
 
+#: A file on each machine, once its trials shall end.
+GO = "/tmp/ray-nni-go"
 #: Leaves a grandchild in a session of its own, without a trace in its environment: what a guard must find all the same.
-TRIAL = """
-    import subprocess, time, nni
+#: The first trial ends by itself.
+TRIAL = f"""
+    import os, subprocess, time, nni
     x = nni.get_next_parameter()["x"]
     subprocess.Popen(["env", "-i", "/usr/bin/setsid", "/bin/sleep", "4321"])
-    for step in range(10):
-        nni.report_intermediate_result(x * step)
-        time.sleep(0.6)
+    nni.report_intermediate_result(x)
+    while nni.get_sequence_id() > 0 and not os.path.exists("{GO}"):
+        time.sleep(0.05)
     nni.report_final_result(x)
 """
 GRANDCHILD = "/bin/sleep 4321"
@@ -39,8 +42,21 @@ def client(
 
 @pytest.fixture
 def experiment(client: Client, machines: list[m.TestMachine], trial_pythons: list[Path]) -> Path:
-    """An experiment of 8 trials of 6 s each, 4 at once."""
+    """An experiment of 8 trials, 4 at once."""
     return write_experiment(client, machines, trial_pythons)
+
+
+@pytest.fixture(autouse=True)
+def held(machines: list[m.TestMachine]) -> Iterator[None]:
+    """No trial of the next test is let go."""
+    yield
+    for machine in machines:
+        machine.run(f"rm -f {GO}")
+
+
+def let_go(machines: list[m.TestMachine]) -> None:
+    for machine in machines:
+        machine.run(f"touch {GO}")
 
 
 def write_experiment(client: Client, machines: list[m.TestMachine], pythons: list[Path], **fields: Any) -> Path:
@@ -79,6 +95,7 @@ def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_th
     assert watching.returncode == 3
     assert "ray-nni resume" in said
 
+    let_go(machines)
     result = client.json("resume")
 
     after = by_id(client.trials())
@@ -100,6 +117,7 @@ def test_trials_of_a_machine_whose_raylet_is_killed_run_again_elsewhere_with_the
     machines[1].kill(pid_of(machines[1], "raylet/raylet"))
     until(lambda: not grandchildren([machines[1]]), 5)
 
+    let_go(machines)
     result = client.json("attach")
 
     after = by_id(client.trials())
@@ -122,10 +140,11 @@ def test_a_killed_tuner_is_made_anew_from_the_records_beside_them(
     hyperband = {"name": "Hyperband", "classArgs": {"R": 3, "exec_mode": "serial", "optimize_mode": "minimize"}}
     config = write_experiment(client, machines, trial_pythons, tuner=hyperband, maxTrialNumber=6)
     client.run("run", config, "--detach")
-    until(lambda: running(client, 3), 60)
+    until(lambda: running(client, 2), 60)
     # Its machine is the head: the loss of another one does not touch it.
     machines[0].kill(pid_of(machines[0], "ray::TunerActor"))
 
+    let_go(machines)
     result = client.json("attach")
 
     assert result["trials"] == {"SUCCEEDED": 6}
@@ -142,6 +161,7 @@ def test_a_killed_trial_is_failed_with_its_signal_and_the_others_go_on(
     until(lambda: running(client, 4), 60)
     machines[0].kill(pid_of(machines[0], "python3 trial.py"))
 
+    let_go(machines)
     result = client.json("attach")
 
     failed = [trial for trial in client.trials() if trial["status"] == "FAILED"]
@@ -157,6 +177,7 @@ def test_a_trials_worker_killed_with_9_takes_the_trials_tree_along_and_costs_an_
     until(lambda: running(client, 4), 60)
     machines[2].kill(pid_of(machines[2], "ray::trial"))
 
+    let_go(machines)
     result = client.json("attach")
 
     assert result["trials"] == {"SUCCEEDED": 8}
@@ -173,4 +194,5 @@ def test_a_stopped_experiment_can_be_resumed_and_stops_its_trials_within_5_secon
     until(lambda: not grandchildren(machines), 5)
     assert client.json("show")["status"] == "STOPPED"
 
+    let_go(machines)
     assert client.json("resume")["trials"] == {"SUCCEEDED": 8}

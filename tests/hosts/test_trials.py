@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -194,32 +195,43 @@ def most_at_once(spans: list[tuple[float, float]]) -> int:
     return max(accumulate(change for _, change in changes))
 
 
-def test_trials_that_want_more_gpus_than_any_machine_offers_are_refused(client: Client, experiment: Any) -> None:
-    said = client.run("run", experiment(trialGpuNumber=3), code=3).stderr
-    assert "a trial wants 3 GPUs, and no machine offers more than 2" in said
-
-
-@pytest.mark.parametrize(("number", "seen"), [(0, {""}), (None, {"unset", "1,3"}), (2, {"1,3"})])
-def test_trial_gpu_number_decides_what_a_trial_sees(
-    client: Client, experiment: Any, number: int | None, seen: set[str]
-) -> None:
+def test_trial_gpu_number_decides_what_a_trial_sees(client: Client, experiment: Any) -> None:
     script = """
         import os, nni
         nni.get_next_parameter()
         print(os.environ.get("CUDA_VISIBLE_DEVICES", "unset"))
         nni.report_final_result(1)
     """
-    fields = {} if number is None else {"trialGpuNumber": number}
-    client.json("run", experiment(script, maxTrialNumber=4, trialConcurrency=2, **fields))
+    small: dict[str, Any] = {"maxTrialNumber": 4, "trialConcurrency": 2}
+    of_none, of_all, of_two = at_once(
+        client,
+        experiment(script, **small, trialGpuNumber=0),
+        experiment(script, **small),
+        experiment(script, **small, trialGpuNumber=2),
+    )
 
-    outputs = {client.run("logs", trial["trialId"], "--stdout").stdout.strip() for trial in client.trials()}
-    assert outputs == seen
+    assert printed(client, of_none) == {""}
+    assert printed(client, of_all) == {"unset", "1,3"}
+    assert printed(client, of_two) == {"1,3"}
+
+
+def at_once(client: Client, *configs: Path) -> list[str]:
+    """Run these experiments to their ends at the same time, and return their ids."""
+    running = [client.start("run", config, "--json") for config in configs]
+    ended = [process.communicate(timeout=150) for process in running]
+    assert [process.returncode for process in running] == [0] * len(running), ended
+    return [json.loads(out)["experiment"] for out, _ in ended]
+
+
+def printed(client: Client, experiment: str) -> set[str]:
+    """Return what the trials of an experiment printed; it is here once that has ended."""
+    return {file.read_text().strip() for file in client.home.glob(f"nni-experiments/{experiment}/trials/*/stdout")}
 
 
 def test_more_gpus_than_any_machine_offers_is_an_error_before_the_run(client: Client, experiment: Any) -> None:
     said = client.run("run", experiment(trialGpuNumber=3), code=3).stderr
 
-    assert "no machine offers more than 2" in said
+    assert "a trial wants 3 GPUs, and no machine offers more than 2" in said
 
 
 def test_time_limits_hold_and_failures_show_their_last_words(client: Client, experiment: Any) -> None:
@@ -250,11 +262,10 @@ def test_an_experiment_without_a_result_ends_with_exit_code_1(client: Client, ex
 
 
 def test_the_same_seed_gives_the_same_trials_at_concurrency_1(client: Client, experiment: Any) -> None:
-    parameters = []
-    for _ in range(2):
-        client.json("run", experiment(maxTrialNumber=6, trialConcurrency=1))
-        parameters.append([trial["parameters"] for trial in client.trials()])
-    assert parameters[0] == parameters[1]
+    both = at_once(client, *(experiment(maxTrialNumber=6, trialConcurrency=1) for _ in range(2)))
+    first, second = ([trial["parameters"] for trial in client.json("trials", name)] for name in both)
+    assert len(first) == 6
+    assert first == second
 
 
 def test_the_experiments_time_limit_starts_no_more_trials(client: Client, experiment: Any) -> None:
@@ -265,16 +276,28 @@ def test_the_experiments_time_limit_starts_no_more_trials(client: Client, experi
     assert 2 <= result["trials"]["SUCCEEDED"] <= 20
 
 
-def test_ctrl_c_detaches_from_a_cluster_that_was_up_before(client: Client, experiment: Any) -> None:
-    script = "import time, nni; nni.get_next_parameter(); time.sleep(2); nni.report_final_result(1)"
+def test_ctrl_c_detaches_from_a_cluster_that_was_up_before(
+    client: Client, machines: list[m.TestMachine], experiment: Any
+) -> None:
+    script = """
+        import os, time, nni
+        nni.get_next_parameter()
+        while not os.path.exists(os.path.expanduser("~/go")):
+            time.sleep(0.05)
+        nni.report_final_result(1)
+    """
     watching = client.start("run", experiment(script, maxTrialNumber=4))
     until(lambda: any(trial["status"] == "RUNNING" for trial in client.trials()))
     watching.send_signal(signal.SIGINT)
     _, said = watching.communicate(timeout=20)
+    for machine in machines[::2]:
+        machine.run("touch go")
 
     assert watching.returncode == 130
     assert "goes on" in said
     assert client.json("attach")["trials"] == {"SUCCEEDED": 4}
+    for machine in machines[::2]:
+        machine.run("rm go")
 
 
 def test_results_are_here_after_down(client: Client, experiment: Any) -> None:
