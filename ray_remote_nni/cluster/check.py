@@ -20,23 +20,26 @@ from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.cluster.runtime import read_prospects
 from ray_remote_nni.cluster.together import MachinesFailed, on_all
-from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.cluster.transport import HostKeyTrust, Transport
 from ray_remote_nni.config.problems import Level, Problem
 from ray_remote_nni.errors import ClusterError, MachineError
 
 
 @dataclass(frozen=True)
 class CheckedMachine:
-    """What was found at a machine; `facts` is None where it was not reached.
+    """What was found at a machine; `facts` is None where it was not reached, or told nothing of itself.
 
-    `host_key` is the fingerprint of its SSH host key. `reaches` tells of each other machine, by its host, whether all
+    `login` says whether it let us in. `host_key` is the fingerprint of its SSH host key, `host_key_trust` tells
+    whether that is the recorded one. `reaches` tells of each other machine, by its host, whether all
     the ports were open that Ray will use. `ray` says where Ray will run, None where the machine's own Python does.
     `cluster` is the name of the cluster of just these machines that has a node there already.
     """
 
     host: str
     address: str | None = None
+    login: bool = False
     host_key: str | None = None
+    host_key_trust: HostKeyTrust | None = None
     facts: MachineFacts | None = None
     ray: Choice | None = None
     cluster: str | None = None
@@ -53,7 +56,13 @@ class CheckedMachine:
     def to_json(self) -> dict[str, Any]:
         """The shape of an entry of `machines` in `check --connect --json`."""
         known = self.facts
-        shown: dict[str, Any] = {"host": self.host, "login": known is not None, "hostKey": self.host_key}
+        shown: dict[str, Any] = {
+            "host": self.host,
+            "login": self.login,
+            "hostKey": self.host_key,
+            "hostKeyTrust": self.host_key_trust,
+            "python": None,
+        }
         if known is None:
             return shown
         return shown | {
@@ -77,6 +86,15 @@ class CheckedMachine:
 
 
 @dataclass(frozen=True)
+class _Silent:
+    """A machine that let us in and told nothing of itself."""
+
+    error: MachineError
+    host_key: str | None
+    host_key_trust: HostKeyTrust | None
+
+
+@dataclass(frozen=True)
 class _Reached:
     machine: RequestedMachine
     transport: Transport
@@ -97,8 +115,10 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
     finally:
         await asyncio.gather(*(one.transport.close() for one in reached), return_exceptions=True)
     rays = [_with(choice, other.facts) for choice, other in zip(choices, reached, strict=True)]
+    without_python = {index for index, _ in unfit}
     for index, other in enumerate(reached):
-        errors += [(index, error) for error in check_machines([other.machine.settings], [rays[index]])]
+        found_wrong = check_machines([other.machine.settings], [rays[index]], ray=index not in without_python)
+        errors += [(index, error) for error in found_wrong]
     labels = [one.machine.label for one in reached]
     if reached and not errors:
         together = check_machines([one.machine.settings for one in reached], rays)
@@ -109,12 +129,18 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
         if isinstance(one, MachineError):
             checked.append(CheckedMachine(host, errors=(one,)))
             continue
+        if isinstance(one, _Silent):
+            key, trust = one.host_key, one.host_key_trust
+            checked.append(CheckedMachine(host, login=True, host_key=key, host_key_trust=trust, errors=(one.error,)))
+            continue
         index = reached.index(one)
         checked.append(
             CheckedMachine(
                 host,
                 address=addresses[index],
+                login=True,
                 host_key=one.transport.host_key,
+                host_key_trust=one.transport.host_key_trust,
                 facts=one.facts,
                 ray=choices[index],
                 cluster=None if one.facts.guard is None else name,
@@ -126,7 +152,9 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
     return checked
 
 
-async def _reach(request: ClusterRequest, place: int, members: Members, cluster: str) -> _Reached | MachineError:
+async def _reach(
+    request: ClusterRequest, place: int, members: Members, cluster: str
+) -> _Reached | _Silent | MachineError:
     machine = request.machines[place]
     asked = question(request, members.indices[place], members.next_index, cluster)
     try:
@@ -136,10 +164,13 @@ async def _reach(request: ClusterRequest, place: int, members: Members, cluster:
     try:
         facts = await read_facts(transport, asked, python_path=machine.settings.python_path)
     except BaseException as error:
+        silent = (
+            _Silent(error, transport.host_key, transport.host_key_trust) if isinstance(error, MachineError) else None
+        )
         await transport.close()
-        if isinstance(error, MachineError):
-            return error
-        raise
+        if silent is None:
+            raise
+        return silent
     return _Reached(machine, transport, facts)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,15 @@ _NEW_ENOUGH = f"import sys; sys.exit({_TOO_OLD} * (sys.version_info < (3, 6)))"
 _ELSEWHERE = (
     "/usr/bin/python3 /usr/local/bin/python3 ~/.pyenv/versions/3*/bin/python3 ~/miniconda3/bin/python3 "
     "~/anaconda3/bin/python3 ~/miniforge3/bin/python3 /opt/conda/bin/python3 ~/.local/share/uv/python/*/bin/python3"
+)
+
+#: Says what a `pythonPath` without a Python is, and which Pythons there are near it and in the usual places.
+_NEARBY = (
+    "if [ -d {folder} ]; then echo folder; elif [ -e {folder} ]; then echo file; else echo missing; fi\n"
+    'for near in {folder}/bin/python3 {folder}/python3.[0-9]* "$(dirname -- {folder})"/bin/python3'
+    ' "$(dirname -- {folder})"/python3 python3 {elsewhere}; do\n'
+    '  [ -d "$near" ] || command -v "$near" 2>/dev/null\n'
+    "done\n"
 )
 
 
@@ -107,20 +116,30 @@ async def read_facts(
             f"it lets us in, and tells nothing of itself within {_TIMEOUT_S:.0f} s.",
             "Log in with ssh: does its home, or a disk on its PATH, hang?",
         ) from error
-    if answer == _NO_PYTHON:
-        where = f"the folder `pythonPath: {python_path}`" if python_path else "its PATH"
-        raise MachineError(
-            transport.host,
-            f"there is neither python3 nor python in {where}.",
-            "Set `pythonPath` to the folder of a Python 3.10 to 3.13 that has ray[default].",
-        )
     lines = answer.splitlines()
+    if lines[:1] == [_NO_PYTHON]:
+        raise _no_python(transport.host, python_path, *lines[1:2], found=lines[2:])
     try:
         # Python may have something to say of its own, before or after.
         return MachineFacts.parse([line for line in lines if line.startswith("{")][-1])
     except (ValueError, IndexError, TypeError) as error:
         last = lines[-1] if lines else "nothing"
         raise MachineError(transport.host, f"its Python did not answer as one: {last}.") from error
+
+
+def _no_python(host: str, python_path: str | None, folder: str = "", *, found: Sequence[str]) -> MachineError:
+    """The error of a machine without a Python where one was looked for; `found` are executables beside the way."""
+    what = "there is neither python3 nor python in its PATH, nor where Pythons are usually kept."
+    if python_path is not None:
+        kind = {"missing": ", which does not exist", "file": ", which is a file"}.get(folder, "")
+        what = f"there is neither python3 nor python in the folder `pythonPath: {python_path}`{kind}."
+    near = list(dict.fromkeys(found))[:4]
+    if near:
+        folders = ", ".join(dict.fromkeys(path.rpartition("/")[0] for path in near))
+        remedy = f"Set `pythonPath` to the folder of a Python on that machine, such as {folders}."
+    else:
+        remedy = "Install a Python 3.10 to 3.13 there, with conda, uv or pyenv, and set `pythonPath` to its folder."
+    return MachineError(host, what, remedy)
 
 
 def facts_script(question: Question, python_path: str | None, python: str | None) -> str:
@@ -132,6 +151,7 @@ def facts_script(question: Question, python_path: str | None, python: str | None
         candidates = shlex.quote(python)
     else:
         candidates = f"python3 python {_ELSEWHERE}"
+    nearby = "" if python_path is None else _NEARBY.format(folder=folder, elsewhere=_ELSEWHERE)
     source = _SOURCE.read_text(encoding="utf-8")
     return (
         "found= old=\ntry() {\n"
@@ -143,7 +163,7 @@ def facts_script(question: Question, python_path: str | None, python: str | None
         # The Python of the trials may be too old to tell us anything.
         f'if [ -n "$old" ]; then for candidate in python3 {_ELSEWHERE}; do try "$candidate"; done; fi\n'
         '[ -n "$found" ] || found=$old\n'
-        f'if [ -z "$found" ]; then echo "{_NO_PYTHON}"; exit 0; fi\n'
+        f'if [ -z "$found" ]; then echo "{_NO_PYTHON}"\n{nearby}exit 0; fi\n'
         "\"$found\" -E - <<'END OF FACTS' 2>&1\n"
         # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.
         f"import sys\nsys.path.pop(0)\n{source}\nprint(json.dumps(main({vars(question)!r}, None)))\nEND OF FACTS"

@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncssh
 
 from ray_remote_nni.cluster.login import CONNECT_TIMEOUT_S, openssh_options
+from ray_remote_nni.cluster.transport import HostKeyTrust
 from ray_remote_nni.errors import MachineError
 
 
@@ -56,12 +57,13 @@ def host_identity(host: str, port: int | None) -> HostIdentity:
 class NewHostKeys(asyncssh.SSHClient):
     """Decides over a host key that is not recorded: `accept` records the first of a machine, and no other.
 
-    `offered` is the key that was decided over. A question of the machine that it does not want to see the answer to
-    is taken for the one for the password, in whatever language it is put.
+    `offered` is the key that was decided over, `recorded` whether it was written down. A question of the machine that
+    it does not want to see the answer to is taken for the one for the password, in whatever language it is put.
     """
 
     def __init__(self, identity: HostIdentity, *, accept: bool, password: str | None) -> None:
         self.offered: asyncssh.SSHKey | None = None
+        self.recorded = False
         self._identity = identity
         self._accept = accept
         self._password = password
@@ -74,7 +76,14 @@ class NewHostKeys(asyncssh.SSHClient):
     def begin_auth(self, username: str) -> None:
         """Record the key, now that the machine has proved that it is its own."""
         if self.offered is not None:
-            _record(self._identity, self.offered)
+            self.recorded = _record(self._identity, self.offered)
+
+    @property
+    def trust(self) -> HostKeyTrust:
+        """Tell how far the key with which the machine showed itself is to be trusted."""
+        if self._identity.files is None:
+            return "unchecked"
+        return "recorded" if self.recorded else "verified"
 
     def kbdint_auth_requested(self) -> str | None:
         """Tell that there are answers if there is a password."""
@@ -122,14 +131,15 @@ async def explain_host_key(
     )
 
 
-def _record(identity: HostIdentity, key: asyncssh.SSHKey) -> None:
+def _record(identity: HostIdentity, key: asyncssh.SSHKey) -> bool:
     if not identity.files or identity.recorded():
-        return
+        return False
     file = identity.files[0]
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     line = f"{identity.entry} {key.export_public_key().decode().strip()}\n"
     with file.open("a", encoding="utf-8") as known_hosts:
         known_hosts.write(f"\n{line}" if _unfinished(file) else line)
+    return True
 
 
 def _unfinished(file: Path) -> bool:

@@ -16,6 +16,7 @@ class LocalTransport:
     def __init__(self, host: str = "localhost") -> None:
         self.host = host
         self.host_key = None
+        self.host_key_trust = None
 
     @asynccontextmanager
     async def run(self, command: str) -> AsyncIterator[_LocalStream]:

@@ -14,23 +14,24 @@ SUPPORTED_PYTHONS = ((3, 10), (3, 13))
 _NEEDED_BYTES = 300 * 1024 * 1024
 
 
-def check_machines(machines: Sequence[MachineSettings], facts: Sequence[MachineFacts]) -> list[MachineError]:
-    """Return everything that keeps these machines from being one cluster."""
+def check_machines(
+    machines: Sequence[MachineSettings], facts: Sequence[MachineFacts], *, ray: bool = True
+) -> list[MachineError]:
+    """Return everything that keeps these machines from being one cluster; without `ray` not what Ray's Python lacks."""
     errors = []
     for machine, known in zip(machines, facts, strict=True):
-        errors += _check_machine(machine, known)
+        problems = (_check_ray(machine, known) if ray else []) + _check_place(machine, known)
+        errors += [MachineError(machine.label, what, remedy or None) for what, remedy in problems]
     if not errors:
         errors += _check_agreement(machines, facts)
     return errors
 
 
-def _check_machine(machine: MachineSettings, known: MachineFacts) -> list[MachineError]:
+def _check_ray(machine: MachineSettings, known: MachineFacts) -> list[tuple[str, str]]:
     problems: list[tuple[str, str]] = []
     where = f"`pythonPath: {machine.python_path}`" if machine.python_path else known.python
     version = ".".join(map(str, known.python_version))
     install = f"{known.python} -m pip install 'ray[default]>=2.60'"
-    if known.system != "Linux":
-        problems.append((f"it runs {known.system}; clusters of Linux machines are supported now.", ""))
     if not SUPPORTED_PYTHONS[0] <= known.python_version[:2] <= SUPPORTED_PYTHONS[1]:
         remedy = "Set `pythonPath` to the folder of a Python 3.10 to 3.13 that has ray[default]."
         problems.append((f"its Python ({where}) is {version}.", remedy))
@@ -42,6 +43,13 @@ def _check_machine(machine: MachineSettings, known: MachineFacts) -> list[Machin
         problems.append((f"its Ray is {known.distributions['ray']}, 2.60 is needed.", f"On that machine: {install}"))
     elif not known.ray_has_dashboard:
         problems.append(("its Ray came without the dashboard.", f"On that machine: {install}"))
+    return problems
+
+
+def _check_place(machine: MachineSettings, known: MachineFacts) -> list[tuple[str, str]]:
+    problems: list[tuple[str, str]] = []
+    if known.system != "Linux":
+        problems.append((f"it runs {known.system}; clusters of Linux machines are supported now.", ""))
     if known.write_problem:
         full = "space" in known.write_problem or "quota" in known.write_problem
         remedy = "Free at least 300 MiB." if full else "Make it (and make it writable), or log in as another user."
@@ -57,7 +65,7 @@ def _check_machine(machine: MachineSettings, known: MachineFacts) -> list[Machin
         has = f"has the GPUs {', '.join(map(str, known.gpus))}" if known.gpus else "has no GPU that nvidia-smi lists"
         wanted = ", ".join(map(str, missing))
         problems.append((f"`gpuIndices` names GPU {wanted}, and the machine {has}.", "Correct `gpuIndices`."))
-    return [MachineError(machine.label, what, remedy or None) for what, remedy in problems]
+    return problems
 
 
 def _taken_ports(taken: Mapping[int, str]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import asyncssh
 from ray_remote_nni.cluster.host_keys import NewHostKeys, host_identity
 from ray_remote_nni.cluster.login import Login, jump_hosts, login_options
 from ray_remote_nni.cluster.login_errors import explain
+from ray_remote_nni.cluster.transport import HostKeyTrust
 from ray_remote_nni.errors import MachineError
 
 #: Logins under way at once; a jump host's SSH server drops connections when more than ten are not through yet.
@@ -23,8 +24,11 @@ _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 class SshTransport:
     """An open SSH connection to a machine: the last of `chain`, whose others are those to its jump hosts."""
 
-    def __init__(self, host: str, chain: Sequence[asyncssh.SSHClientConnection]) -> None:
+    def __init__(
+        self, host: str, chain: Sequence[asyncssh.SSHClientConnection], host_key_trust: HostKeyTrust | None = None
+    ) -> None:
         self.host = host
+        self.host_key_trust = host_key_trust
         self._chain = chain
         self._connection = chain[-1]
 
@@ -125,15 +129,15 @@ async def connect(login: Login, label: str | None = None) -> SshTransport:
     async with _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(LOGINS_AT_ONCE)):
         chain: list[asyncssh.SSHClientConnection] = []
         try:
-            await _extend(chain, login)
+            trust = await _extend(chain, login)
         except BaseException:
             await _close(chain)
             raise
-    return SshTransport(label or login.host, chain)
+    return SshTransport(label or login.host, chain, trust)
 
 
-async def _extend(chain: list[asyncssh.SSHClientConnection], login: Login) -> None:
-    """Append the connections that lead to a machine, its own the last."""
+async def _extend(chain: list[asyncssh.SSHClientConnection], login: Login) -> HostKeyTrust:
+    """Append the connections that lead to a machine, its own the last; return how far its host key is to be trusted."""
     try:
         hops = jump_hosts(login)
     except Exception as error:
@@ -144,10 +148,10 @@ async def _extend(chain: list[asyncssh.SSHClientConnection], login: Login) -> No
             await (_append(chain, hop) if chain else _extend(chain, hop))
         except MachineError as error:
             raise MachineError(login.host, f"its jump host {hop.host}: {error.what}", error.remedy) from error
-    await _append(chain, login)
+    return await _append(chain, login)
 
 
-async def _append(chain: list[asyncssh.SSHClientConnection], login: Login) -> None:
+async def _append(chain: list[asyncssh.SSHClientConnection], login: Login) -> HostKeyTrust:
     tunnel = chain[-1] if chain else None
     host_keys: NewHostKeys | None = None
     try:
@@ -156,6 +160,7 @@ async def _append(chain: list[asyncssh.SSHClientConnection], login: Login) -> No
         options = login_options(login) | {"known_hosts": identity.known_hosts, "tunnel": tunnel}
         watching = host_keys
         chain.append(await asyncssh.connect(login.host, client_factory=lambda: watching, **options))
+        return host_keys.trust
     except Exception as error:
         raise await explain(login, error, host_keys.offered if host_keys else None, tunnel) from error
 

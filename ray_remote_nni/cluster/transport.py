@@ -8,9 +8,12 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 from ray_remote_nni.errors import MachineError
+
+#: A host key is the recorded one, is new and was recorded just now, or is not checked, as OpenSSH may be told to do.
+HostKeyTrust = Literal["verified", "recorded", "unchecked"]
 
 
 class Stream(Protocol):
@@ -41,6 +44,10 @@ class Transport(Protocol):
     @property
     def host_key(self) -> str | None:
         """The fingerprint of the key with which the machine showed itself; None without SSH."""
+
+    @property
+    def host_key_trust(self) -> HostKeyTrust | None:
+        """How far that key is to be trusted; None without SSH."""
 
     def run(self, command: str) -> AbstractAsyncContextManager[Stream]:
         """Run a command through the machine's login shell, whichever that is, so keep it simple."""

@@ -24,15 +24,21 @@ def print_machines(console: Console, machines: Sequence[Mapping[str, Any]]) -> N
     show(console, table)
 
 
+#: What is said of a host key, by how far it is to be trusted.
+_TRUST = {"verified": "verified", "recorded": "new, recorded", "unchecked": "not checked", None: "-"}
+
+
 def _cells(machine: Mapping[str, Any]) -> list[str]:
     if not machine["login"]:
         return [machine["host"], "no"]
+    if machine["python"] is None:
+        return [machine["host"], "ok", _TRUST[machine["hostKeyTrust"]], "", "no"]
     reaches = machine["reaches"]
     blocked = [host for host, open_ in reaches.items() if not open_]
     return [
         machine["host"],
         "ok",
-        "verified" if machine["hostKey"] else "-",
+        _TRUST[machine["hostKeyTrust"]],
         machine["os"],
         machine["python"],
         machine["ray"] or "none" if machine["runtime"] == "own" else machine["runtime"],

@@ -138,6 +138,18 @@ def test_a_python_path_without_python_is_named(home: Path, tmp_path: Path) -> No
         read_here(python_path=str(tmp_path))
 
 
+def test_a_wrong_python_path_is_told_with_what_it_is_and_where_pythons_are(home: Path, tmp_path: Path) -> None:
+    folder = a_python(tmp_path / "env" / "bin", "exit 0")
+    near = rf"such as {folder}\b"
+    with pytest.raises(MachineError, match=rf"env`\.? Set .*{near}"):
+        read_here(python_path=str(tmp_path / "env"))
+    with pytest.raises(MachineError, match=f"python3`, which is a file.*{near}"):
+        read_here(python_path=f"{folder}/python3")
+    with pytest.raises(MachineError, match=f"lib`, which does not exist.*{near}") as caught:
+        read_here(python_path=str(tmp_path / "env" / "lib"))
+    assert "ray[default]" not in str(caught.value)
+
+
 def test_a_machine_without_python_says_so(
     machine: SshMachine, known_hosts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +157,7 @@ def test_a_machine_without_python_says_so(
     (machine.home / "bin").mkdir()
     (machine.home / "bin" / "sh").symlink_to("/bin/sh")
     machine.environment["PATH"] = str(machine.home / "bin")
-    with pytest.raises(MachineError, match=r"neither python3 nor python in its PATH.*Set `pythonPath`"):
+    with pytest.raises(MachineError, match=r"neither python3 nor python in its PATH.*Install .* and set `pythonPath`"):
         read_over_ssh(machine, known_hosts, None)
 
 

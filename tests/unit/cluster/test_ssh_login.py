@@ -140,6 +140,23 @@ def test_accept_new_records_an_unknown_host_key(machine: SshMachine, known_hosts
     assert known_hosts.read_text() == machine.known_hosts_line()
 
 
+def test_a_host_key_that_was_recorded_just_now_is_not_called_verified(
+    machine: SshMachine, known_hosts: Path, home: Path
+) -> None:
+    async def trust(**changes: object) -> str | None:
+        transport = await connect(machine.login(**changes))
+        await transport.close()
+        return transport.host_key_trust
+
+    async def up() -> list[str | None]:
+        async with machine.running():
+            told = [await trust(accept_new_host_key=True), await trust(accept_new_host_key=True), await trust()]
+            (home / ".ssh" / "config").write_text("StrictHostKeyChecking no\nUserKnownHostsFile none\n")
+            return [*told, await trust()]
+
+    assert asyncio.run(up()) == ["recorded", "verified", "verified", "unchecked"]
+
+
 def test_accept_new_records_a_host_key_once(machine: SshMachine, known_hosts: Path) -> None:
     log_in_while_up(machine, accept_new_host_key=True)
     log_in_while_up(machine, accept_new_host_key=True)
