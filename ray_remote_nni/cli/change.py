@@ -13,15 +13,20 @@ import typer
 from ray_remote_nni.cli.experiment import ExperimentArgument
 from ray_remote_nni.cli.output import ask_secret, say
 from ray_remote_nni.config.changes import read_duration, read_search_space
-from ray_remote_nni.errors import ClusterError, UsageError
+from ray_remote_nni.errors import NotFound, UsageError
 from ray_remote_nni.experiment.access import access_cluster
-from ray_remote_nni.experiment.earlier_results import count_outside, read_results, results_of
+from ray_remote_nni.experiment.differences import differences
+from ray_remote_nni.experiment.earlier_results import outside, read_results, results_of
 from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.status import cluster_of, refresh
 from ray_remote_nni.experiment.stop import send_request
 from ray_remote_nni.records.model import EarlierResult, ExperimentRecord, RequestKind
 from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.words import plural
+
+#: So many reasons are enough to see what is wrong.
+_REASONS = 3
 
 
 def register(app: typer.Typer, trials: typer.Typer) -> None:
@@ -51,14 +56,18 @@ def update(
         raise UsageError("Say what to change: --concurrency, --max-trials, --duration or --search-space.")
     entry = find_experiment(experiment)
 
+    told: list[str] = []
+
     def payload(record: ExperimentRecord) -> list[Any]:
         if search_space is not None:
             tuner = None if _own_tuner(record) else record.config["tuner"]["name"]
             changes["searchSpace"] = read_search_space(search_space, tuner=tuner)
+        told.extend(differences(record, changes))
         return [changes]
 
-    _request(entry, "update", payload)
-    say(f"Experiment {entry.experiment_id} is being changed: {', '.join(changes)}.")
+    runs = _request(entry, "update", payload)
+    say(f"Experiment {entry.experiment_id} {'is' if runs else 'will be'} changed: {'; '.join(told)}.")
+    _say_when(entry, runs)
 
 
 def import_results(
@@ -75,9 +84,11 @@ def import_results(
     results = _read(file) if file is not None else _results_of(find_experiment(source))
     if not results:
         raise UsageError(f"There are no results in {file or source}.")
-    _request(entry, "import", lambda record: [results])
+    runs = _request(entry, "import", lambda record: [results])
     _say_outside(entry, [result["parameter"] for result in results])
-    say(f"The tuner of experiment {entry.experiment_id} is given {len(results)} results.")
+    when = "is" if runs else "will be"
+    say(f"The tuner of experiment {entry.experiment_id} {when} given {plural(len(results), 'result')}.")
+    _say_when(entry, runs)
 
 
 def add_trials(
@@ -91,27 +102,35 @@ def add_trials(
         raise UsageError("""Give the trial's parameters: --params '{"lr": 0.1}'.""")
     chosen = [_parameters(text) for text in params]
     entry = find_experiment(experiment)
-    _request(entry, "trial", lambda record: chosen)
+    runs = _request(entry, "trial", lambda record: chosen)
     _say_outside(entry, chosen)
     say(f"Next in experiment {entry.experiment_id}: {', '.join(map(json.dumps, chosen))}.")
+    _say_when(entry, runs)
 
 
-def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[ExperimentRecord], list[Any]]) -> None:
-    """Ask an experiment's driver for something, once for each payload: the one that runs, or the next."""
+def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[ExperimentRecord], list[Any]]) -> bool:
+    """Ask an experiment's driver for something, once for each payload: the one that runs, or the next.
+
+    Returns whether one runs.
+    """
     access = access_cluster(cluster_of(entry), ask_secret)
 
     async def asking() -> bool:
         async with access.head() as head:
             pulse = await catch_up(entry, head)
             if pulse is None:
-                raise ClusterError(f"{head.machine.host} has no records of experiment {entry.experiment_id}.")
+                raise NotFound(f"{head.machine.host} has no records of experiment {entry.experiment_id}.")
             with RecordReader(entry.mirror) as records:
                 record = records.experiment()
             for payload in payloads(record):
                 await send_request(entry, head, kind, payload=payload)
             return pulse.running
 
-    if not asyncio.run(asking()):
+    return asyncio.run(asking())
+
+
+def _say_when(entry: ExperimentEntry, runs: bool) -> None:
+    if not runs:
         say(f"It does not run now, so that comes to pass with: ray-nni resume {entry.experiment_id}")
 
 
@@ -125,12 +144,11 @@ def _say_outside(entry: ExperimentEntry, configurations: list[dict[str, Any]]) -
     if _own_tuner(record):
         # Its search space is its own to read.
         return
-    outside = count_outside(record.search_space, configurations)
-    if outside:
-        say(
-            f"{outside} of {len(configurations)} lie outside the search space: the tuner learns nothing there.",
-            "yellow",
-        )
+    why = list(dict.fromkeys(found := outside(record.search_space, configurations)))
+    if found:
+        what = "It lies" if len(configurations) == 1 else f"{len(found)} of {len(configurations)} lie"
+        reasons = "; ".join(why[:_REASONS]) + ("; …" if len(why) > _REASONS else "")
+        say(f"{what} outside the search space, where the tuner learns nothing ({reasons}).", "yellow")
 
 
 def _read(file: Path) -> list[EarlierResult]:

@@ -20,6 +20,7 @@ from ray_remote_nni.experiment.access import access_cluster, latest_cluster, rea
 from ray_remote_nni.experiment.run import change_cluster, end_cluster
 from ray_remote_nni.experiment.status import status_json
 from ray_remote_nni.views.tables import print_status
+from ray_remote_nni.words import plural
 
 ConfigArgument = Annotated[
     Path | None, typer.Argument(metavar="CONFIG", help="NNI configuration; left out: that of the cluster that is up.")
@@ -63,7 +64,7 @@ def up(
     if not brought.started and not brought.left:
         say(f"Cluster {state.name} is up already; nothing to do.")
     else:
-        say(f"Cluster {state.name} is up: {len(state.machines)} machine{'s' if len(state.machines) > 1 else ''}.")
+        say(f"Cluster {state.name} is up: {plural(len(state.machines), 'machine')}.")
     if state.missing:
         missing = {machine.identity for machine in state.missing}
         labels = ", ".join(machine.label for machine in request.machines if machine.identity in missing)
@@ -103,7 +104,7 @@ def _down_without_state(config: Path) -> None:
     found = asyncio.run(stop_lost(read_request(config, ask_secret), machine_rows()))
     if not found:
         raise NotFound(f"Nothing that was started from here for {config} runs on its machines.")
-    say(f"Stopped what was left of a cluster of {config}: {found} node{'s' if found > 1 else ''}.")
+    say(f"Stopped what was left of a cluster of {config}: {plural(found, 'node')}.")
 
 
 def _cluster_of(config: Path | None) -> ClusterState:

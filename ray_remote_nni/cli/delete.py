@@ -57,7 +57,7 @@ async def _refuse_running(entry: ExperimentEntry, force: bool) -> None:
             raise
         return
     if pulse is not None and pulse.running:
-        raise ClusterError(
+        raise UsageError(
             f"Experiment {entry.experiment_id} is running. Stop it first: ray-nni stop {entry.experiment_id}"
         )
 

@@ -24,7 +24,7 @@ from ray_remote_nni.cli.upload import UploadBar
 from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.config import advise_run, load_config
-from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.errors import ClusterError, NotFound
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster
 from ray_remote_nni.experiment.attach import attach as attach_to
 from ray_remote_nni.experiment.mirror import catch_up
@@ -37,11 +37,13 @@ from ray_remote_nni.experiment.run import (
 )
 from ray_remote_nni.experiment.status import cluster_of
 from ray_remote_nni.experiment.stop import send_request, stop_experiment
-from ray_remote_nni.records.model import ExperimentStatus, TrialRecord
+from ray_remote_nni.records.model import ExperimentRecord, ExperimentStatus, TrialRecord
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.shapes import experiment_json
 from ray_remote_nni.views.live import LiveView
+from ray_remote_nni.views.snapshot import take_snapshot
 from ray_remote_nni.views.summary import final_summary, next_steps
+from ray_remote_nni.words import plural
 
 ExperimentArgument = Annotated[
     str | None, typer.Argument(metavar="EXPERIMENT", help="Its id or name; left out: the latest one.")
@@ -91,12 +93,12 @@ def resume(experiment: ExperimentArgument = None, detach: DetachOption = False, 
     """Go on with an experiment that was stopped or whose driver died: interrupted trials run again."""
     entry = find_experiment(experiment)
     access = access_cluster(cluster_of(entry, or_else=latest_cluster), ask_secret)
-    entry = asyncio.run(resume_experiment(entry, access))
+    entry, ended = asyncio.run(resume_experiment(entry, access))
     running = RunningExperiment(entry, access, own=False)
     if detach:
         _say_detached(running)
         return
-    _watch(running, as_json)
+    _watch(running, as_json, ended_before=ended)
 
 
 def stop(experiment: ExperimentArgument = None) -> None:
@@ -126,21 +128,32 @@ def kill(
     entry = find_experiment(experiment)
     access = access_cluster(cluster_of(entry), ask_secret)
 
-    async def killing() -> TrialRecord:
+    async def killing() -> tuple[TrialRecord, bool]:
         async with access.head() as head:
-            await catch_up(entry, head)
+            pulse = await catch_up(entry, head)
+            if pulse is None:
+                raise NotFound(f"{head.machine.host} has no records of experiment {entry.experiment_id}.")
             with RecordReader(entry.mirror) as records:
                 record = records.trial(trial)
             if not record.ended:
                 await send_request(entry, head, "kill", trial)
-            return record
+            return record, pulse.running
 
-    record = asyncio.run(killing())
-    say(f"Trial {trial} is {record.status} already." if record.ended else f"Trial {trial} is being killed.")
+    record, runs = asyncio.run(killing())
+    if record.ended:
+        say(f"Trial {trial} is {record.status} already.")
+    elif runs:
+        say(f"Trial {trial} is being killed.")
+    else:
+        resume = f"ray-nni resume {entry.experiment_id}"
+        say(f"Trial {trial} does not run, as its experiment does not. It will not run again, either, after: {resume}")
 
 
-def _watch(running: RunningExperiment, as_json: bool) -> None:
-    """Watch an experiment to its end, then bring the rest of its results here and print the best."""
+def _watch(running: RunningExperiment, as_json: bool, ended_before: int | None = None) -> None:
+    """Watch an experiment to its end, then bring the rest of its results here and print the best.
+
+    `ended_before` is how many trials had ended before it was resumed: where none has since, that is said.
+    """
     entry = running.entry
     report = machine_rows()
     try:
@@ -153,7 +166,21 @@ def _watch(running: RunningExperiment, as_json: bool) -> None:
     _print_result(entry, as_json)
     with RecordReader(entry.mirror) as records:
         succeeded = records.best() is not None
+        if status == "DONE" and take_snapshot(records).ended == ended_before:
+            _say_nothing_left(records.experiment(), ended_before)
     raise typer.Exit(0 if succeeded and status != "ERROR" else 1)
+
+
+def _say_nothing_left(experiment: ExperimentRecord, ended: int) -> None:
+    most = experiment.max_trial_number
+    used_up = most is not None and ended >= most
+    why = f"all of its {plural(ended, 'trial')} have ended" if used_up else "its time or its search space is used up"
+    more = "--max-trials N" if used_up else "--duration TIME (or --search-space FILE)"
+    say(
+        f"There was nothing left to do: {why}. For more: ray-nni update {experiment.id} {more}, "
+        f"then ray-nni resume {experiment.id}",
+        "yellow",
+    )
 
 
 def _attach(running: RunningExperiment) -> ExperimentStatus:

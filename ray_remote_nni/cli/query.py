@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from ray_remote_nni.cli.cluster import JsonOption
 from ray_remote_nni.cli.experiment import ExperimentArgument
 from ray_remote_nni.cli.output import OUT, ask_secret, print_json, say
-from ray_remote_nni.errors import NotFound
+from ray_remote_nni.errors import NotFound, UsageError
 from ray_remote_nni.experiment.logs import Stream, trial_output
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.status import await_records, refresh
@@ -103,7 +103,10 @@ def export(
     if file is None:
         sys.stdout.write(text)
     else:
-        file.write_text(text, encoding="utf-8")
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{file} cannot be written: {error.strerror}.") from error
         say(f"Written to {file}")
 
 

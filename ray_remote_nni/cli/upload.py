@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ray_remote_nni.experiment.upload import Sent
+from ray_remote_nni.words import plural
 
 
 class UploadBar:
@@ -45,12 +46,12 @@ class UploadBar:
             self._bar.start()
             self._bar.add_task("", total=sent.all_bytes, files="")
         if self._bar is not None:
-            files = f"{sent.files}/{sent.all_files} files"
+            files = f"{sent.files}/{plural(sent.all_files, 'file')}"
             self._bar.update(self._bar.task_ids[0], completed=sent.bytes, files=files)
         if done:
             self._close()
             if sent.all_bytes >= self.NOTEWORTHY_BYTES:
-                files = f"{sent.all_files} file{'s' if sent.all_files != 1 else ''}"
+                files = plural(sent.all_files, "file")
                 self._console.print(f"Sent {files} of the code, {sent.all_bytes / 1e6:.0f} MB", highlight=False)
 
     def _close(self) -> None:

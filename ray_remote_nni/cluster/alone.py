@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
 from ray_remote_nni.cluster.state import Identity
 from ray_remote_nni.paths import clusters_folder
@@ -26,14 +28,34 @@ async def alone_with(config: str, machines: Iterable[Identity], on_wait: Callabl
     waiting = False
     with ExitStack() as locks:
         for name in names:
-            file = os.open(clusters_folder() / f".{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            lock = locks.enter_context(os.fdopen(file))
-            while not _locked(lock.fileno()):
+            path = clusters_folder() / f".{name}.lock"
+            while (descriptor := _lock(path)) is None:
                 if not waiting:
                     on_wait()
                 waiting = True
                 await asyncio.sleep(_POLL_S)
+            locks.callback(_unlock, path, descriptor)
         yield
+
+
+def _lock(path: Path) -> int | None:
+    """Return the descriptor of a lock file that is ours now; None where it is another's."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        # Whoever had it before has removed it: others lock a new file by now.
+        if _locked(descriptor) and path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    except FileNotFoundError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _unlock(path: Path, descriptor: int) -> None:
+    # First, while it is still locked: later it might be another's already. Windows removes no file that is open.
+    with contextlib.suppress(PermissionError, FileNotFoundError):
+        path.unlink()
+    os.close(descriptor)
 
 
 def _digest(text: str) -> str:

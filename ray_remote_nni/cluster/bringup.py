@@ -108,7 +108,7 @@ async def _bring_up(
                 if heads & failed or not (allow_partial or (known is not None and known.missing)):
                     raise
                 for one in error.errors:
-                    report(one.machine, f"left out: {one.what}")
+                    report(one.machine, f"left out: {one.what}" + (f" {one.remedy}" if one.remedy else ""))
                 left_out |= failed
     finally:
         await asyncio.gather(*(connection.close() for connection in connections.values()), return_exceptions=True)

@@ -21,7 +21,7 @@ from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.cluster.runtime import read_prospects
 from ray_remote_nni.cluster.together import MachinesFailed, on_all
 from ray_remote_nni.cluster.transport import HostKeyTrust, Transport
-from ray_remote_nni.config.problems import Level, Problem
+from ray_remote_nni.config.problems import Level, MachineProblem, Problem
 from ray_remote_nni.errors import ClusterError, MachineError
 
 
@@ -245,4 +245,4 @@ def machine_problems(file: str, checked: Sequence[CheckedMachine]) -> list[Probl
 
 def _problem(file: str, field: str, level: Level, host: str, what: str, remedy: str | None) -> Problem:
     message = f"{host}: {what.rstrip('.')}"
-    return Problem(file, None, None, field, level, message, remedy.rstrip(".") if remedy else None)
+    return MachineProblem(file, None, None, field, level, message, remedy)

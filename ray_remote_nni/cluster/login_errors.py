@@ -85,7 +85,7 @@ async def explain(
         case OSError():
             # asyncio puts the address in the place of the system's words.
             why = os.strerror(error.errno) if error.errno else error
-            return MachineError(host, f"{where} cannot be reached: {why}.", "Is the machine on, and the network?")
+            return MachineError(host, f"{where} cannot be reached: {why}.", "Is the machine on, and is the network up?")
         case asyncssh.Error():
             return MachineError(host, f"SSH failed: {error}.", f"See what `ssh -v {host}` says.")
     return MachineError(host, f"SSH failed: {type(error).__name__}: {error}.")

@@ -13,7 +13,7 @@ from ray_remote_nni.cluster.plan import choose_head, offered_gpus
 from ray_remote_nni.cluster.reached import ReachedMachine
 from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.state import ClusterState, Identity, MachineState, all_states
-from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.errors import UsageError
 
 _ANEW = "Type: ray-nni down, then ray-nni up."
 
@@ -58,25 +58,25 @@ def members_of(request: ClusterRequest, known: ClusterState | None) -> Members:
 
 
 def check_head(request: ClusterRequest, known: ClusterState, members: Members) -> None:
-    """Raise ClusterError where the head is not asked for any more: without it there is no cluster."""
+    """Raise UsageError where the head is not asked for any more: without it there is no cluster."""
     if known.head in members.leaving:
-        raise ClusterError(
+        raise UsageError(
             f"{known.head.host} is the head of cluster {known.name}, and {request.config} does not name it any more. "
             f"A cluster cannot change its head: {_ANEW}"
         )
 
 
 def wanted_head(request: ClusterRequest) -> int:
-    """Return the place in the request of the machine that shall be the head. Raises ClusterError."""
+    """Return the place in the request of the machine that shall be the head. Raises UsageError."""
     return choose_head([machine.settings for machine in request.machines], request.head_host)
 
 
 def check_unchanged(known: ClusterState, request: ClusterRequest) -> None:
-    """Raise ClusterError where all nodes of a running cluster would have to start anew for what is wanted now."""
+    """Raise UsageError where all nodes of a running cluster would have to start anew for what is wanted now."""
     if request.tls != (known.authority is not None):
-        raise ClusterError(f"Cluster {known.name} runs {'without' if request.tls else 'with'} TLS (ray.tls). {_ANEW}")
+        raise UsageError(f"Cluster {known.name} runs {'without' if request.tls else 'with'} TLS (ray.tls). {_ANEW}")
     if dict(request.ports) != dict(known.ports):
-        raise ClusterError(f"Cluster {known.name} runs on other ports than `ray.ports` says now. {_ANEW}")
+        raise UsageError(f"Cluster {known.name} runs on other ports than `ray.ports` says now. {_ANEW}")
 
 
 def changed_nodes(
@@ -84,7 +84,7 @@ def changed_nodes(
 ) -> list[MachineState]:
     """Return the running nodes whose Python or GPUs for trials are others in the configuration now.
 
-    Raises ClusterError where one of them is the head, or the cluster another configuration's.
+    Raises UsageError where one of them is the head, or the cluster another configuration's.
     """
     nodes = {node.index: node for node in known.machines}
     changed = [
@@ -95,7 +95,7 @@ def changed_nodes(
         != (machine.requested.settings.python_path, offered_gpus(machine.requested.settings, machine.facts))
     ]
     if known.head in changed or (changed and known.config != str(request.config.absolute())):
-        raise ClusterError(
+        raise UsageError(
             f"Cluster {known.name} runs with another pythonPath or gpuIndices on {_hosts(changed)}. {_ANEW}"
         )
     return changed

@@ -10,7 +10,7 @@ from ray_remote_nni.cluster.library import library_folder
 from ray_remote_nni.cluster.ports import NodePorts, choose_ports
 from ray_remote_nni.cluster.ray_start import node_environment, ray_arguments
 from ray_remote_nni.cluster.reachability import candidate_addresses, with_port
-from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.errors import UsageError
 
 #: Ray's longest socket, sockets/dash_MetricsHead, lies up to 68 bytes below its temp dir, and a path may have 107.
 _LONGEST_TEMP_DIR = 39
@@ -64,12 +64,12 @@ class ClusterPlan:
 
 
 def choose_head(machines: Sequence[MachineSettings], head_host: str | None) -> int:
-    """Return the index of the head: `ray.headNode`, or the first machine. Raises ClusterError."""
+    """Return the index of the head: `ray.headNode`, or the first machine. Raises UsageError."""
     if head_host is None:
         return 0
     hosts = [machine.host.lower() for machine in machines]
     if head_host.lower() not in hosts:
-        raise ClusterError(f"ray.headNode: {head_host} is not a host of the machineList ({', '.join(hosts)}).")
+        raise UsageError(f"ray.headNode: {head_host} is not a host of the machineList ({', '.join(hosts)}).")
     return hosts.index(head_host.lower())
 
 

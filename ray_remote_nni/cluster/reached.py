@@ -14,6 +14,7 @@ from ray_remote_nni.cluster.remarks import remarks
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import MachineError
+from ray_remote_nni.words import plural
 
 #: `report(host, what)`: something happened on a machine that a person wants to see.
 Report = Callable[[str, str], None]
@@ -74,9 +75,9 @@ async def reach(
         report(host, "failed")
         raise
     version = ".".join(map(str, facts.python_version))
-    gpus = f", {len(facts.gpus)} GPUs" if facts.gpus else ""
+    gpus = f", {plural(len(facts.gpus), 'GPU')}" if facts.gpus else ""
     ray = facts.distributions.get("ray", "none")
-    report(host, f"{facts.system}, {facts.cpus} CPUs{gpus}, Python {version}, Ray {ray} ({facts.python})")
+    report(host, f"{facts.system}, {plural(facts.cpus, 'CPU')}{gpus}, Python {version}, Ray {ray} ({facts.python})")
     for remark in remarks(facts):
         report(host, f"warning: {remark.what} {remark.remedy}")
     return ReachedMachine(machine, connection, facts, question, index)

@@ -18,6 +18,7 @@ from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, MachineC
 from ray_remote_nni.config.names import FieldPath, some_of
 from ray_remote_nni.config.options import LOCAL_HOST
 from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.words import plural
 
 _LARGE_BYTES = 100 * 1000**2
 _INTERPRETER = re.compile(r"(?:.*/)?(?:python[0-9.]*|bash|sh)")
@@ -71,14 +72,14 @@ def _concurrency(experiment: ExperimentConfig) -> Iterator[_Advice]:
     path = ("trialConcurrency",)
     wanted, most = experiment.trial_concurrency, experiment.max_trial_number
     if most is not None and wanted > most:
-        yield path, f"{wanted} at once, but maxTrialNumber ends it after {most} trials", None
+        yield path, f"{wanted} at once, but maxTrialNumber ends it after {plural(most, 'trial')}", None
     population = experiment.tuner.class_args.get("population_size", int(DEFAULTS["Evolution"]["population_size"]))
     if experiment.tuner.name == "Evolution" and wanted > population:
         message = f"{wanted} at once, but never more run than the population of Evolution has members, {population}"
         yield path, message, "Raise population_size, best far above this, or lower this"
     room = _room(experiment)
     if room is not None and wanted > room:
-        at_once = f"{room} trial{'' if room == 1 else 's'}"
+        at_once = plural(room, "trial")
         message = f"{wanted} at once, but the machines have room for {at_once} by gpuIndices and maxTrials: others wait"
         yield path, message, "Give more gpuIndices, raise maxTrialNumberPerGpu or maxTrials, or lower this"
 

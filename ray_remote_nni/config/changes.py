@@ -19,7 +19,7 @@ def read_duration(text: str) -> float:
     try:
         return parse_duration_s(text)
     except (Refused, ValueError) as error:
-        raise UsageError(f"the duration {text!r} is none; write a number of seconds, or 30m, 1.5h, 2d.") from error
+        raise UsageError(f"{text!r} is no duration. Write a number of seconds, or 30m, 1.5h, 2d.") from error
 
 
 def read_search_space(path: Path, *, tuner: str | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ray_remote_nni.config.models import (
 from ray_remote_nni.config.options import LOCAL_HOST
 from ray_remote_nni.config.public import duration_text, looks_secret
 from ray_remote_nni.config.search_space import range_names
+from ray_remote_nni.words import plural
 
 Row = tuple[str, ...]
 
@@ -89,7 +90,7 @@ def _gpus(place: MachineConfig | LocalConfig) -> str:
 
 def _options(options: MachineOptions) -> str:
     parts = [] if options.enabled else ["not used"]
-    parts += [] if options.max_trials is None else [f"at most {options.max_trials} trials"]
+    parts += [] if options.max_trials is None else [f"at most {plural(options.max_trials, 'trial')}"]
     return ", ".join([*parts, *(f"${name}={value}" for name, value in options.public_environment.items())])
 
 
@@ -103,7 +104,7 @@ def _trials(experiment: ExperimentConfig) -> Iterator[Row]:
     yield "CPUs", f"{ray.trial_cpu_number:g} reserved for each" if ray.trial_cpu_number else "not reserved"
     yield "memory", f"{ray.trial_memory} bytes reserved for each" if ray.trial_memory else "not reserved"
     yield "at once", str(experiment.trial_concurrency)
-    yield "after the loss of a machine", f"up to {ray.max_trial_retries} repetitions"
+    yield "after the loss of a machine", f"up to {plural(ray.max_trial_retries, 'repetition')}"
     for name, value in ray.public_environment.items():
         yield f"${name}", value
 

@@ -34,7 +34,20 @@ class Problem:
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         parts = [part for part in (place, self.field, self.message) if part]
-        return ": ".join(parts) + "." + (f" {self.remedy}." if self.remedy else "")
+        return ": ".join(parts) + "." + (f" {self._sentence}" if self.remedy else "")
+
+    @property
+    def _sentence(self) -> str:
+        return f"{self.remedy}."
+
+
+@dataclass(frozen=True)
+class MachineProblem(Problem):
+    """A problem with a machine. Its remedy ends as it should: with a full stop, a question mark, or a command."""
+
+    @property
+    def _sentence(self) -> str:
+        return self.remedy or ""
 
 
 class ConfigInvalid(RayNniError):

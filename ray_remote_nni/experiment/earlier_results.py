@@ -35,18 +35,16 @@ def results_of(trials: Sequence[TrialRecord]) -> list[EarlierResult]:
     ]
 
 
-def count_outside(search_space: Mapping[str, Any], configurations: Sequence[dict[str, Any]]) -> int:
-    """Return how many of these configurations are none of NNI's search space: a tuner cannot learn from them."""
+def outside(search_space: Mapping[str, Any], configurations: Sequence[dict[str, Any]]) -> list[str]:
+    """Return why, for each of these configurations that is none of NNI's search space: a tuner cannot learn from it."""
     space = parse_search_space(search_space)
-
-    def outside(parameters: dict[str, Any]) -> bool:
+    why = []
+    for parameters in configurations:
         try:
             space.encode(parameters)
-        except OutsideSpace:
-            return True
-        return False
-
-    return sum(map(outside, configurations))
+        except OutsideSpace as error:
+            why.append(str(error))
+    return why
 
 
 def _result(entry: Any, where: str) -> EarlierResult:

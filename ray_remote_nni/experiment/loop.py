@@ -30,6 +30,7 @@ from ray_remote_nni.trial.inbox import Inbox, inbox_name
 from ray_remote_nni.trial.spec import Ended, Reported, TrialSpec
 from ray_remote_nni.trial.task import on_node
 from ray_remote_nni.trial.workspace import experiment_directory
+from ray_remote_nni.words import plural
 
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
@@ -167,7 +168,7 @@ class ExperimentLoop:
                 self._agenda.set_by_hand(request.payload)
             case "import":
                 self._suggestions.learn(request.payload)
-                self._store.add_notice("info", f"the tuner has learnt {len(request.payload)} results of elsewhere")
+                self._store.add_notice("info", f"the tuner has learnt {plural(len(request.payload), 'earlier result')}")
 
     def _change(self, changes: Mapping[str, Any]) -> None:
         """Go on with another limit or search space, and have whoever resumes the experiment do so too."""

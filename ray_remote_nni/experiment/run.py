@@ -14,7 +14,7 @@ from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.teardown import take_down
 from ray_remote_nni.config import LoadedConfig
-from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.errors import MachineError, NotFound, UsageError
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.attach import check_job
 from ray_remote_nni.experiment.head import Head
@@ -23,7 +23,9 @@ from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.stop import stop_experiment
 from ray_remote_nni.experiment.submit import start_driver, submit
 from ray_remote_nni.experiment.upload import Sent
+from ray_remote_nni.records.model import ENDED
 from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.words import plural
 
 _TAKEOVER_POLL_S = 0.5
 #: `report(host, what)`: something happened on a machine that a person wants to see.
@@ -48,7 +50,7 @@ async def change_cluster(
 ) -> BroughtUp:
     """`up`: bring the cluster up, with the machines that are wanted now.
 
-    Raises ClusterError where a machine is to leave on which trials run; with `force` these run again elsewhere.
+    Raises UsageError where a machine is to leave on which trials run; with `force` these run again elsewhere.
     """
 
     async def before_stop(state: ClusterState, nodes: Sequence[MachineState]) -> None:
@@ -58,8 +60,8 @@ async def change_cluster(
         async with access.head() as head:
             busy = [trial for entry in entries for trial in await _running_on(hosts, entry, head)]
         if busy and not force:
-            raise ClusterError(
-                f"{len(busy)} trial{'s' if len(busy) > 1 else ''} of a running experiment would lose "
+            raise UsageError(
+                f"{plural(len(busy), 'trial')} of a running experiment would lose "
                 f"{', '.join(sorted(hosts))}: {', '.join(busy)}. Wait for the end, or have them run again elsewhere: "
                 f"ray-nni up {request.config} --force"
             )
@@ -101,10 +103,12 @@ async def start_experiment(
     return RunningExperiment(entry, access, own)
 
 
-async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> ExperimentEntry:
+async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> tuple[ExperimentEntry, int]:
     """Start a new driver for an experiment whose driver is gone, and wait until it has taken over.
 
-    Raises ClusterError where it need not, or cannot, be resumed, and DriverDied where the new driver fails.
+    Returns the experiment, and how many of its trials had ended before.
+    Raises UsageError where it runs, NotFound where its records are not on the head, and DriverDied where the new driver
+    fails.
     """
     async with access.head() as head:
         pulse = await catch_up(entry, head)
@@ -115,15 +119,17 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> Ex
                 f"ray-nni delete {entry.experiment_id}"
             )
         if pulse is None:
-            raise ClusterError(
+            raise NotFound(
                 f"{head.machine.host} has no records of experiment {entry.experiment_id}; "
                 f"they are on the head that it ran on. Bring that one up: ray-nni up {entry.config}"
             )
         if pulse.running:
-            raise ClusterError(
+            raise UsageError(
                 f"Experiment {entry.experiment_id} is running. Watch it: ray-nni attach {entry.experiment_id}"
             )
         before = _driver(entry)
+        with RecordReader(entry.mirror) as records:
+            ended = sum(count for status, count in records.counts().items() if status in ENDED)
         entry = await start_driver(entry, head)
         dashboard = await head.dashboard()
         # Until then the records tell of the old driver's end.
@@ -131,7 +137,7 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> Ex
             await asyncio.sleep(_TAKEOVER_POLL_S)
             await catch_up(entry, head)
             await check_job(entry, dashboard)
-        return entry
+        return entry, ended
 
 
 def _driver(entry: ExperimentEntry) -> tuple[int | None, int | None]:

@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.errors import ClusterError, NotFound
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import Pulse, catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry
@@ -20,7 +20,10 @@ _PATIENCE_S = 20.0
 async def send_request(
     entry: ExperimentEntry, head: Head, kind: RequestKind, trial_id: str | None = None, payload: Any = None
 ) -> None:
-    """Put a request into the records on the head, where the driver finds it. Raises ClusterError."""
+    """Put a request into the records on the head, where the driver finds it.
+
+    Raises NotFound where the records or the trial are not there, else ClusterError.
+    """
     arguments = [head.experiment_directory(entry.experiment_id), kind, *([trial_id] if trial_id else [])]
     async with head.run(_REQUESTS, *arguments) as stream:
         if payload is not None:
@@ -31,7 +34,8 @@ async def send_request(
         code, errors = await stream.wait()
     if code != 0:
         said = errors.decode(errors="replace").strip().splitlines()
-        raise ClusterError(f"{head.machine.host}: {said[-1] if said else 'the request was not taken'}")
+        failed = NotFound if code == NotFound.exit_code else ClusterError
+        raise failed(f"{head.machine.host}: {said[-1] if said else 'the request was not taken'}")
 
 
 async def stop_experiment(entry: ExperimentEntry, head: Head) -> Pulse | None:

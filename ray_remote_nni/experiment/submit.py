@@ -19,13 +19,14 @@ from ray_remote_nni.cluster.request import identity_of
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.config import AlgorithmConfig, ExperimentConfig, LoadedConfig, LocalConfig, MachineConfig
 from ray_remote_nni.config.tuner_arguments import INSTALL_MODELS, NEED_SCIKIT_LEARN, SCIKIT_LEARN
-from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.errors import UsageError
 from ray_remote_nni.experiment.delete import delete_here
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.spec import ExperimentSpec, MachineSpec
 from ray_remote_nni.experiment.upload import Sent, read_code, send_code, sending_code
 from ray_remote_nni.paths import private_file, private_folder
+from ray_remote_nni.words import plural
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
@@ -98,15 +99,15 @@ def machine_specs(config: ExperimentConfig, state: ClusterState) -> tuple[Machin
 
 
 def check_gpus(loaded: LoadedConfig, state: ClusterState) -> None:
-    """Refuse trials that no machine could ever run. Raises ClusterError."""
+    """Refuse trials that no machine could ever run. Raises UsageError."""
     wanted = loaded.experiment.trial_gpu_number or 0
     closed = {spec.index for spec in machine_specs(loaded.experiment, state) if spec.max_trials == 0}
     most = max(
         (machine for machine in state.machines if machine.index not in closed), key=lambda machine: len(machine.gpus)
     )
     if wanted > len(most.gpus):
-        raise ClusterError(
-            f"trialGpuNumber: a trial wants {wanted} GPUs, and no machine offers more than {len(most.gpus)} "
+        raise UsageError(
+            f"trialGpuNumber: a trial wants {plural(wanted, 'GPU')}, and no machine offers more than {len(most.gpus)} "
             f"({', '.join(f'{machine.host}: {len(machine.gpus)}' for machine in state.machines)})."
         )
 
@@ -204,5 +205,10 @@ def driver_command(python: str, experiment_id: str, libraries: Sequence[str] = (
 
 def _write_config(directory: Path, config: Any) -> None:
     # Trials may print what is nobody else's business.
-    with private_file(private_folder(directory) / "config.yml") as file:
-        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+    try:
+        with private_file(private_folder(directory) / "config.yml") as file:
+            yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+    except OSError as error:
+        raise UsageError(
+            f"experimentWorkingDirectory: {directory} cannot be written to: {error.strerror}. Name another folder."
+        ) from error

@@ -39,11 +39,6 @@ def whole_duration(seconds: float) -> str:
     return f"{days} d {hours % 24:02} h"
 
 
-def plural(count: int, word: str) -> str:
-    """Return "1 trial" or "2 trials"."""
-    return f"{count} {word}{'' if count == 1 else 's'}"
-
-
 def number(value: Any) -> str:
     """Return a number with six significant digits; a dash for None; the default metric of a dict."""
     if isinstance(value, dict):

@@ -11,6 +11,7 @@ from ray_remote_nni.records import TrialRecord
 from ray_remote_nni.views.format import clean, number, one_line, parameters_line, whole_duration
 from ray_remote_nni.views.snapshot import Snapshot, elapsed_s, trial_title
 from ray_remote_nni.views.states import counts_text, experiment_status_text
+from ray_remote_nni.words import plural
 
 #: The best trial's parameters take so many lines at most.
 BEST_LINES = 3
@@ -87,12 +88,12 @@ def _best_width(console: Console) -> int:
 def _progress(snapshot: Snapshot) -> RenderableType:
     total = snapshot.experiment.max_trial_number
     if total is None:
-        return _labelled("", Text(f"{snapshot.ended} trials ended, no limit", style="dim"))
+        return _labelled("", Text(f"{plural(snapshot.ended, 'trial')} ended, no limit", style="dim"))
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True)
     bar = ProgressBar(total=max(1, total), completed=snapshot.ended)
-    grid.add_row(bar, Text(f"{snapshot.ended} of {total} trials"))
+    grid.add_row(bar, Text(f"{snapshot.ended} of {plural(total, 'trial')}"))
     return grid
 
 

@@ -11,11 +11,12 @@ from rich.live import Live
 from rich.text import Text
 
 from ray_remote_nni.records import RecordReader
-from ray_remote_nni.views.format import number, parameters_line, plural, whole_duration
+from ray_remote_nni.views.format import number, parameters_line, whole_duration
 from ray_remote_nni.views.frame import frame
 from ray_remote_nni.views.notices import notice_block, notice_line
 from ray_remote_nni.views.snapshot import Snapshot, elapsed_s, take_snapshot, trial_title
 from ray_remote_nni.views.states import counts_text
+from ray_remote_nni.words import plural
 
 #: Without a terminal, a line about progress at most this often.
 PLAIN_LINE_S = 10.0
@@ -127,7 +128,8 @@ def _progress_line(snapshot: Snapshot) -> str:
     total = snapshot.experiment.max_trial_number
     line = "no trial has started" + (" yet" if snapshot.experiment.status == "RUNNING" else "")
     if any(snapshot.counts.values()):
-        line = f"{snapshot.ended}{'' if total is None else f' of {total}'} trials ended; {counts_text(snapshot.counts)}"
+        ended = plural(snapshot.ended, "trial") if total is None else f"{snapshot.ended} of {plural(total, 'trial')}"
+        line = f"{ended} ended; {counts_text(snapshot.counts)}"
     if snapshot.best is not None:
         line += f"; best {number(snapshot.best.value)}, {trial_title(snapshot.best)}: "
         line += parameters_line(snapshot.best.parameters)

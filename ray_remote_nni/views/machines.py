@@ -44,11 +44,15 @@ def _cells(machine: Mapping[str, Any]) -> list[str]:
         machine["ray"] or "none" if machine["runtime"] == "own" else machine["runtime"],
         str(len(machine["gpus"])),
         f"{machine['freeBytes'] / 1024**3:.1f} GiB",
-        f"{machine['clockSkewSeconds']:+.0f} s",
+        _clock(machine["clockSkewSeconds"]),
         _ports(machine),
         f"not {', '.join(blocked)}" if blocked else ("all others" if reaches else "-"),
         "resolves" if machine["hostNameResolves"] else "not resolved",
     ]
+
+
+def _clock(skew_s: float) -> str:
+    return f"{round(skew_s):+} s" if round(skew_s) else "0 s"
 
 
 def _ports(machine: Mapping[str, Any]) -> str:

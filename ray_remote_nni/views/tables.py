@@ -10,7 +10,7 @@ from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ray_remote_nni.records import RecordReader, TrialRecord
+from ray_remote_nni.records import ExperimentRecord, RecordReader, TrialRecord
 from ray_remote_nni.records.shapes import parse_time
 from ray_remote_nni.views.format import (
     clean,
@@ -19,7 +19,7 @@ from ray_remote_nni.views.format import (
     number,
     one_line,
     parameters_line,
-    plural,
+    scalar,
     whole_duration,
 )
 from ray_remote_nni.views.notices import notice_block
@@ -27,6 +27,7 @@ from ray_remote_nni.views.output import fits, show
 from ray_remote_nni.views.snapshot import elapsed_s, take_snapshot
 from ray_remote_nni.views.states import counts_text, experiment_status_text, trial_status_text
 from ray_remote_nni.views.summary import best_trial
+from ray_remote_nni.words import plural
 
 #: The newest notices that `show` prints.
 NOTICES = 20
@@ -75,7 +76,10 @@ def print_experiment(console: Console, reader: RecordReader, now: float | None =
         ("Machines", ", ".join(f"{one_line(host)} ({plural(count, 'trial')})" for host, count in machines.items())),
         ("Command", clean(str(config.get("trialCommand") or ""))),
         ("At once", plural(experiment.trial_concurrency, "trial")),
+        ("Limits", _limits(experiment)),
         ("Tuner", _tuner(config, experiment.optimize_mode, experiment.seed)),
+        ("Assessor", _assessor(config)),
+        ("To go on", f"ray-nni resume {experiment.id}" if experiment.status in ("STOPPED", "ERROR") else ""),
     ]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
@@ -184,6 +188,25 @@ def _tuner(config: Mapping[str, Any], optimize_mode: str, seed: int | None) -> s
     tuner = config.get("tuner") or {}
     name = tuner.get("name") or tuner.get("className") or ""
     return f"{name} {optimize_mode}{'' if seed is None else f', seed {seed}'}".strip()
+
+
+def _limits(experiment: ExperimentRecord) -> str:
+    config, number_ = experiment.config, experiment.max_trial_number
+    parts = [] if number_ is None else [plural(number_, "trial")]
+    for field, what in (("maxExperimentDuration", "for all"), ("maxTrialDuration", "for a trial")):
+        limit = config.get(field)
+        if limit is not None:
+            # Text as in a configuration, or what `update` made of it.
+            parts.append(f"{limit if isinstance(limit, str) else whole_duration(limit)} {what}")
+    return ", ".join(parts) or "none"
+
+
+def _assessor(config: Mapping[str, Any]) -> str:
+    assessor = config.get("assessor") or {}
+    if assessor.get("name") is None:
+        return str(assessor.get("className") or "")
+    arguments = [f"{name} {one_line(scalar(value))}" for name, value in (assessor.get("classArgs") or {}).items()]
+    return ", ".join([str(assessor["name"]), *arguments])
 
 
 def _moment(seconds: float | None) -> str:

@@ -229,7 +229,7 @@ def printed(client: Client, experiment: str) -> set[str]:
 
 
 def test_more_gpus_than_any_machine_offers_is_an_error_before_the_run(client: Client, experiment: Any) -> None:
-    said = client.run("run", experiment(trialGpuNumber=3), code=3).stderr
+    said = client.run("run", experiment(trialGpuNumber=3), code=2).stderr
 
     assert "a trial wants 3 GPUs, and no machine offers more than 2" in said
 
@@ -447,7 +447,7 @@ def test_a_person_adds_kills_and_imports_and_at_last_deletes(
     values = [trial["parameters"]["x"] for trial in client.trials()]
     assert values.index(7) == values.index(0.25) + 1
 
-    assert "ray-nni stop" in client.run("delete", experiment_id, "--yes", code=3).stderr
+    assert "ray-nni stop" in client.run("delete", experiment_id, "--yes", code=2).stderr
     client.run("stop")
     (waiting,) = [trial["trialId"] for trial in client.trials() if trial["status"] == "WAITING"]
     client.run("kill", waiting)

@@ -21,21 +21,22 @@ PACKAGE = Path(ray_remote_nni.__file__).parent
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "paths": (set(), set()),
+    "words": (set(), set()),
     "guard": (set(), set()),
-    "config": ({"errors"}, {"pydantic", "yaml"}),
+    "config": ({"errors", "words"}, {"pydantic", "yaml"}),
     "records": ({"errors"}, set()),
     "tuner": ({"errors"}, {"hyperopt", "numpy", "scipy", "sklearn", "threadpoolctl"}),
     "assessor": ({"errors"}, {"numpy", "scipy"}),
     "custom": ({"errors", "guard"}, set()),
     "testing": ({"errors", "tuner"}, {"pytest"}),
     "trial": ({"guard"}, set()),
-    "cluster": ({"errors", "paths", "guard", "config"}, {"asyncssh", "cryptography", "packaging", "pydantic"}),
+    "cluster": ({"errors", "paths", "words", "guard", "config"}, {"asyncssh", "cryptography", "packaging", "pydantic"}),
     "experiment": (
-        {"errors", "paths", "config", "records", "tuner", "assessor", "custom", "trial", "cluster"},
+        {"errors", "paths", "words", "config", "records", "tuner", "assessor", "custom", "trial", "cluster"},
         {"ray", "yaml", "pathspec"},
     ),
-    "views": ({"records"}, {"rich"}),
-    "cli": ({"errors", "config", "cluster", "experiment", "records", "views"}, {"rich", "typer"}),
+    "views": ({"words", "records"}, {"rich"}),
+    "cli": ({"errors", "words", "config", "cluster", "experiment", "records", "views"}, {"rich", "typer"}),
 }
 #: The only modules below `experiment` that know Ray: an actor, and what runs as a Ray task or beside one.
 KNOWS_RAY = {"tuner.actor", "trial.task", "trial.inbox", "trial.gpu_watch", "cluster.remote.dismiss"}

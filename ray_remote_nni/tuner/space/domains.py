@@ -67,7 +67,8 @@ class Choice:
         """Return the index of the first value that is the same JSON."""
         index = self._indices.get(json_key(value))
         if index is None:
-            raise OutsideSpace(f"{value!r} is none of the choices")
+            known = ", ".join(map(json_key, self.values[:8])) + (", …" if len(self.values) > 8 else "")
+            raise OutsideSpace(f"{json_key(value)} is none of {known}")
         return float(index)
 
     def level(self, index: int) -> float:

@@ -90,17 +90,27 @@ def _decode(parameters: Sequence[Parameter], numbers: Sequence[float]) -> dict[s
 def _encode(parameters: Sequence[Parameter], values: Any, numbers: Numbers) -> None:
     names = {parameter.name for parameter in parameters}
     if not isinstance(values, Mapping) or set(values) - {"_name"} != names - {"_name"}:
-        raise OutsideSpace(f"{values!r} does not have the names {sorted(names)}")
+        raise OutsideSpace(_other_names(names, values))
     for parameter in parameters:
         value = values[parameter.name]
-        if not parameter.branches:
-            numbers[parameter.index] = parameter.domain.number(value)
-            continue
-        if not isinstance(value, Mapping) or "_name" not in value:
-            raise OutsideSpace(f"{value!r} is no nested choice")
-        number = parameter.domain.number(value["_name"])
-        numbers[parameter.index] = number
-        _encode(parameter.branches[int(number)], value, numbers)
+        try:
+            if not parameter.branches:
+                numbers[parameter.index] = parameter.domain.number(value)
+                continue
+            if not isinstance(value, Mapping) or "_name" not in value:
+                raise OutsideSpace(f"{value!r} is no nested choice, which has a _name")
+            number = parameter.domain.number(value["_name"])
+            numbers[parameter.index] = number
+            _encode(parameter.branches[int(number)], value, numbers)
+        except OutsideSpace as error:
+            raise OutsideSpace(f"{parameter.name}: {error}") from error
+
+
+def _other_names(names: set[str], values: Any) -> str:
+    found = {str(name) for name in values} if isinstance(values, Mapping) else set()
+    parts = [f"{', '.join(sorted(names - found - {'_name'}))} missing"] if names - found - {"_name"} else []
+    parts += [f"no {', '.join(sorted(found - names - {'_name'}))} there"] if found - names - {"_name"} else []
+    return ", ".join(parts) or f"{values!r} is no set of parameters"
 
 
 def _branch_sizes(parameter: Parameter) -> list[int | None]:

@@ -126,3 +126,11 @@ def test_an_experiment_without_records_says_so(typed: Type, experiment: Experime
     said = typed("show", "--json")
     assert (said.code, said.out) == (4, "")
     assert "no records" in said.err
+
+
+def test_an_export_to_where_nothing_can_be_written_is_the_users_mistake(
+    typed: Type, experiment: ExperimentEntry
+) -> None:
+    said = typed("export", "-f", "no/such/folder/out.csv")
+    assert said.code == 2
+    assert "no/such/folder/out.csv cannot be written: No such file or directory." in said.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,26 @@ def test_a_command_that_failed_keeps_nobody_waiting(home: Path, monkeypatch: pyt
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             asyncio.run(bring_up(a_request("gpu1"), lambda *_: None))
+
+
+def test_no_lock_is_left_and_each_of_many_that_wait_for_it_has_its_turn_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, _ = bring_up_at_once(monkeypatch, *["gpu1"] * 8)
+    assert most == 1
+    assert list((home / ".ray-nni/clusters").iterdir()) == []
+
+
+def test_a_lock_that_its_owner_removed_is_not_taken_for_the_new_one(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    first = alone._lock(path)
+    assert first is not None
+    late = os.open(path, os.O_RDWR)  # by somebody who looked before it went
+    alone._unlock(path, first)
+    second = alone._lock(path)
+    assert second is not None
+    monkeypatch.setattr(os, "open", lambda *_: late)
+    assert alone._lock(path) is None
+    os.close(second)

@@ -25,7 +25,7 @@ from ray_remote_nni.cluster.plan import (
 from ray_remote_nni.cluster.ports import FIRST_PORT, LAST_PORT, PORTS_PER_NODE, port_range
 from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.cluster.resources import gpus_of
-from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.errors import UsageError
 
 M1, M2, M3 = (MachineSettings(f"192.0.2.{number}") for number in (1, 2, 3))
 
@@ -142,7 +142,7 @@ def test_the_configuration_names_another_head() -> None:
 
 
 def test_a_head_that_is_no_machine_is_told_with_those_that_are() -> None:
-    with pytest.raises(ClusterError, match=r"192\.0\.2\.9 is not a host of the machineList \(192\.0\.2\.1, 192\.0"):
+    with pytest.raises(UsageError, match=r"192\.0\.2\.9 is not a host of the machineList \(192\.0\.2\.1, 192\.0"):
         choose_head([M1, M2], "192.0.2.9")
 
 

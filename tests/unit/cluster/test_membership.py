@@ -14,7 +14,7 @@ from ray_remote_nni.cluster.membership import check_head, check_unchanged, find_
 from ray_remote_nni.cluster.plan import MachineSettings
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.state import MissingMachine
-from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.errors import MachineError, UsageError
 
 CONFIG = "/home/alice/config.yml"
 A, B, C = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -66,13 +66,13 @@ def test_a_machine_that_failed_at_first_has_its_number_already() -> None:
 
 def test_the_head_cannot_be_taken_away_and_the_error_says_what_to_type() -> None:
     request = a_request(B)
-    with pytest.raises(ClusterError, match=r"192\.0\.2\.1 is the head .* ray-nni down, then ray-nni up"):
+    with pytest.raises(UsageError, match=r"192\.0\.2\.1 is the head .* ray-nni down, then ray-nni up"):
         check_head(request, STATE, members_of(request, STATE))
 
 
 def test_other_fixed_ports_want_a_new_cluster() -> None:
     check_unchanged(replace(STATE, ports={"gcs": 6379}), replace(a_request(A, B), ports={"gcs": 6379}))
-    with pytest.raises(ClusterError, match="other ports"):
+    with pytest.raises(UsageError, match="other ports"):
         check_unchanged(STATE, replace(a_request(A, B), ports={"gcs": 6379}))
 
 

@@ -31,7 +31,7 @@ def test_a_config_in_which_nothing_is_odd_gets_none(load: Load) -> None:
 def test_more_trials_at_once_than_there_will_be(load: Load) -> None:
     [problem] = advice(load, LOCAL + "maxTrialNumber: 1\n")
     assert (problem.level, problem.field, problem.line) == ("warning", "trialConcurrency", 4)
-    assert problem.message == "2 at once, but maxTrialNumber ends it after 1 trials"
+    assert problem.message == "2 at once, but maxTrialNumber ends it after 1 trial"
 
 
 def test_more_trials_at_once_than_evolution_has_members(load: Load) -> None:

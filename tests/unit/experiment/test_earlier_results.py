@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ray_remote_nni.errors import UsageError
-from ray_remote_nni.experiment.earlier_results import count_outside, read_results
+from ray_remote_nni.experiment.earlier_results import outside, read_results
 
 SPACE = {"lr": {"_type": "loguniform", "_value": [0.001, 1]}, "net": {"_type": "choice", "_value": ["a", "b"]}}
 
@@ -32,6 +32,16 @@ def test_what_is_no_result_is_refused_with_its_place(text: str, said: str) -> No
         read_results(text, "file")
 
 
-def test_configurations_that_the_search_space_does_not_have_are_counted() -> None:
+def test_configurations_that_the_search_space_does_not_have_are_told_with_parameter_and_range() -> None:
     inside = {"lr": 0.1, "net": "a"}
-    assert count_outside(SPACE, [inside, {**inside, "lr": 5}, {"lr": 0.1}, {**inside, "net": "c"}]) == 3
+    assert outside(SPACE, [inside, {**inside, "lr": 5}, {"lr": 0.1, "x": 1}, {**inside, "net": "c"}]) == [
+        "lr: 5 is not in [0.001, 1.0]",
+        "net missing, no x there",
+        'net: "c" is none of "a", "b"',
+    ]
+
+
+def test_a_nested_configuration_outside_is_told_by_its_path() -> None:
+    size = {"_type": "choice", "_value": [3, 5]}
+    space = {"layer": {"_type": "choice", "_value": [{"_name": "conv", "size": size}]}}
+    assert outside(space, [{"layer": {"_name": "conv", "size": 4}}]) == ["layer: size: 4 is none of 3, 5"]

@@ -12,7 +12,7 @@ from experiment_values import experiment_entry, experiment_spec
 
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.config import LoadedConfig, load_config
-from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.errors import UsageError
 from ray_remote_nni.experiment.spec import MachineSpec, read_spec, write_spec
 from ray_remote_nni.experiment.submit import check_gpus, kept_here, machine_specs, make_spec, new_experiment_id
 
@@ -148,7 +148,7 @@ def cluster_with_gpus(*gpus: int) -> ClusterState:
 
 def test_trials_that_no_machine_could_ever_run_are_refused_with_what_each_has(tmp_path: Path) -> None:
     loaded = load(tmp_path, REMOTE + "trialGpuNumber: 2\n")
-    with pytest.raises(ClusterError, match=r"wants 2 GPUs, and no machine offers more than 1 \(m0: 1, m1: 0\)"):
+    with pytest.raises(UsageError, match=r"wants 2 GPUs, and no machine offers more than 1 \(m0: 1, m1: 0\)"):
         check_gpus(loaded, cluster_with_gpus(1, 0))
 
 
@@ -184,7 +184,7 @@ def test_each_machines_own_wishes_are_told_by_its_place_in_the_cluster(tmp_path:
 def test_the_gpus_of_a_machine_that_runs_no_trials_do_not_count(tmp_path: Path) -> None:
     state = cluster_with_gpus(0, 0, 4)
     machines = tuple(replace(machine, user="bob") for machine in state.machines)
-    with pytest.raises(ClusterError, match="no machine offers more than 0"):
+    with pytest.raises(UsageError, match="no machine offers more than 0"):
         check_gpus(load(tmp_path, MIXED), replace(state, machines=machines))
 
 

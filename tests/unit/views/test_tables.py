@@ -61,10 +61,28 @@ def test_an_experiment_is_shown_in_full(store: RecordStore, reader: RecordReader
     assert "Machines    192.0.2.1 (2 trials)" in lines
     assert "Command     python3 digits.py" in lines
     assert "At once     4 trials" in lines
+    assert "Limits      20 trials" in lines
     assert "Tuner       TPE maximize, seed 7" in lines
+    assert "To go on    ray-nni resume k3f9x2ab" in lines
     assert "Best 0.5 (maximize), trial 0 (t0000)" in lines
     assert lines[-2].endswith("error: trial t0001 failed:")
     assert lines[-1].strip() == "[ValueError]"
+
+
+def test_an_experiment_is_shown_with_its_limits_and_its_assessor(store: RecordStore, reader: RecordReader) -> None:
+    config = reader.experiment().config | {
+        "maxExperimentDuration": "2h",
+        "maxTrialDuration": 90.0,
+        "assessor": {"name": "Medianstop", "classArgs": {"optimize_mode": "maximize", "start_step": 2}},
+    }
+    changed = {"search_space": {}, "max_trial_number": None, "trial_concurrency": 1}
+    store.change_experiment(config=config, **changed)
+    console = terminal()
+    print_experiment(console, reader)
+    lines = printed(console)
+    assert "Limits      2h for all, 1 min 30 s for a trial" in lines
+    assert "Assessor    Medianstop, optimize_mode maximize, start_step 2" in lines
+    assert not any(line.startswith("To go on") for line in lines)
 
 
 def test_the_status_shows_clusters_with_their_machines_and_experiments(
