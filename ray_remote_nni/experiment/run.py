@@ -107,13 +107,13 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> tu
     """Start a new driver for an experiment whose driver is gone, and wait until it has taken over.
 
     Returns the experiment, and how many of its trials had ended before.
-    Raises UsageError where it runs, NotFound where its records are not on the head, and DriverDied where the new driver
-    fails.
+    Raises UsageError where it runs, NotFound where its records are not on the head or it never began, and DriverDied
+    where the new driver fails.
     """
     async with access.head() as head:
         pulse = await catch_up(entry, head)
         if pulse is None and not entry.mirror.exists():
-            raise ClusterError(
+            raise NotFound(
                 f"Experiment {entry.experiment_id} never began: {head.machine.host} has no records of it. "
                 f"Start it anew: ray-nni run {entry.config}, and forget this one: "
                 f"ray-nni delete {entry.experiment_id}"

@@ -442,7 +442,8 @@ def test_a_person_adds_kills_and_imports_and_at_last_deletes(
     earlier.write_text('[{"parameter": {"x": 0.5}, "value": "0.5"}, {"parameter": {"x": 9}, "value": 9}]')
 
     assert "1 of 2 lie outside" in client.run("import", "-f", earlier).stderr
-    client.run("trials", "add", "--params", '{"x": 0.25}', "--params", '{"x": 7}')
+    added = client.run("trials", "add", "--params", '{"x": 0.25}', "--params", '{"x": 7}').stderr
+    assert "1 of 2 lie outside the search space, where the tuner learns nothing (x: 7 is not in " in added
     until(lambda: any(trial["value"] == 7 for trial in client.trials()), 90)
     values = [trial["parameters"]["x"] for trial in client.trials()]
     assert values.index(7) == values.index(0.25) + 1
@@ -450,7 +451,7 @@ def test_a_person_adds_kills_and_imports_and_at_last_deletes(
     assert "ray-nni stop" in client.run("delete", experiment_id, "--yes", code=2).stderr
     client.run("stop")
     (waiting,) = [trial["trialId"] for trial in client.trials() if trial["status"] == "WAITING"]
-    client.run("kill", waiting)
+    assert f"It will not run again, either, after: ray-nni resume {experiment_id}" in client.run("kill", waiting).stderr
     assert "ray-nni resume" in client.run("update", "--max-trials", "1").stderr
     assert client.json("resume")["status"] == "DONE"
     assert {trial["trialId"]: trial["status"] for trial in client.trials()}[waiting] == "USER_CANCELED"
