@@ -10,7 +10,7 @@ from ray_remote_nni.records.model import TrialStatus
 from ray_remote_nni.trial.metrics import default_value
 from ray_remote_nni.trial.spec import Ended, Reported
 
-_NO_FINAL_RESULT = "it ended without a final result (nni.report_final_result), so the tuner learnt nothing from it"
+_NO_FINAL_RESULT = "it ended without a final result (nni.report_final_result), and so it has no value"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ray_remote_nni.trial.spec import Reported
 from ray_remote_nni.trial.task import on_node
 from ray_remote_nni.trial.workspace import experiment_directory
 from ray_remote_nni.tuner.actor import Nothing, TunerActor
+from ray_remote_nni.tuner.needs import needs_of
 from ray_remote_nni.tuner.replay import Result
 
 _LOG = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Suggestions:
         self.ends_known = 0
         self.at_hand = False
         self._spec = spec
+        self._needs = needs_of(spec.tuner)
         self._head_node = ray.get_runtime_context().get_node_id()
         self._records = records
         self._losses = 0
@@ -96,8 +98,9 @@ class Suggestions:
     def _create(self) -> Any:
         spec = self._spec
         arguments = {name: value for name, value in spec.tuner_args.items() if name != "seed"}
-        if spec.tuner == "PBT":
-            arguments.setdefault("all_checkpoint_dir", str(experiment_directory(spec.experiment_id) / "checkpoints"))
+        if self._needs.shared_folder is not None:
+            folder = experiment_directory(spec.experiment_id) / "checkpoints"
+            arguments.setdefault(self._needs.shared_folder, str(folder))
         # For some time after its loss, an actor's name is taken.
         self._made += 1
         again = f" ({self._made})" if self._made > 1 else ""
@@ -115,7 +118,7 @@ class Suggestions:
         )
         with self._records.snapshot() as records:
             asked = [(trial.trial_id, trial.parameters, trial.ends_before) for trial in records.trials()]
-            ends = [(trial.trial_id, _value(trial)) for trial in records.finished_for_replay()]
+            ends = [(trial.trial_id, self._earlier(trial, records)) for trial in records.finished_for_replay()]
             learnt = records.learnt()
         # They are in the records.
         self._ends = []
@@ -164,6 +167,14 @@ class Suggestions:
             for number, result in enumerate(results, first)
         ]
 
+    def _earlier(self, trial: TrialRecord, records: RecordReader) -> float | None:
+        """Return what the tuner was told of an earlier trial's end."""
+        if trial.status != "SUCCEEDED":
+            return None
+        if trial.value is None and self._needs.last_intermediate:
+            return _last(records.trial(trial.trial_id).intermediate)
+        return trial.value
+
     def renew(self, spec: ExperimentSpec) -> None:
         """Have a new actor learn from the records, once the old one's latest suggestion is in them too."""
         self._spec = spec
@@ -173,6 +184,8 @@ class Suggestions:
         self, trial_id: str, value: float | None, metrics: Sequence[Reported] = (), *, succeeded: bool = False
     ) -> None:
         """Tell of a trial's end. The tuner learns of it when it is asked the next time: that saves a message."""
+        if value is None and succeeded and self._needs.last_intermediate:
+            value = _last([metric.value for metric in metrics if metric.kind == "PERIODICAL"])
         self._ends.append((trial_id, value))
 
     def take(self, trial_id: str, metrics: Sequence[Reported]) -> None:
@@ -188,5 +201,5 @@ class Suggestions:
         """Do nothing: the actor ends with the driver."""
 
 
-def _value(trial: TrialRecord) -> float | None:
-    return trial.value if trial.status == "SUCCEEDED" else None
+def _last(results: Sequence[Any]) -> float | None:
+    return default_value(results[-1]) if results else None

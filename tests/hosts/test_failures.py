@@ -24,6 +24,17 @@ TRIAL = f"""
         time.sleep(0.05)
     nni.report_final_result(x)
 """
+#: Every other one reports no final result.
+UNFINISHED = f"""
+    import os, time, nni
+    x = nni.get_next_parameter()["x"]
+    nni.report_intermediate_result(x + 1)
+    while not os.path.exists("{GO}"):
+        time.sleep(0.05)
+    nni.report_intermediate_result(x)
+    if nni.get_sequence_id() % 2:
+        nni.report_final_result(x)
+"""
 GRANDCHILD = "/bin/sleep 4321"
 
 
@@ -59,8 +70,12 @@ def let_go(machines: list[m.TestMachine]) -> None:
         machine.run(f"touch {GO}")
 
 
-def write_experiment(client: Client, machines: list[m.TestMachine], pythons: list[Path], **fields: Any) -> Path:
-    return client.write_experiment([machine.entry(pythonPath=str(pythons[0])) for machine in machines], TRIAL, **fields)
+def write_experiment(
+    client: Client, machines: list[m.TestMachine], pythons: list[Path], script: str = TRIAL, **fields: Any
+) -> Path:
+    return client.write_experiment(
+        [machine.entry(pythonPath=str(pythons[0])) for machine in machines], script, **fields
+    )
 
 
 def running(client: Client, count: int = 4) -> list[dict[str, Any]]:
@@ -137,8 +152,11 @@ def test_trials_of_a_machine_whose_raylet_is_killed_run_again_elsewhere_with_the
 def test_a_killed_tuner_is_made_anew_from_the_records_beside_them(
     client: Client, machines: list[m.TestMachine], trial_pythons: list[Path]
 ) -> None:
-    hyperband = {"name": "Hyperband", "classArgs": {"R": 3, "exec_mode": "serial", "optimize_mode": "minimize"}}
-    config = write_experiment(client, machines, trial_pythons, tuner=hyperband, maxTrialNumber=6)
+    hyperband = {
+        "name": "Hyperband",
+        "classArgs": {"R": 3, "exec_mode": "serial", "optimize_mode": "minimize", "seed": 0},
+    }
+    config = write_experiment(client, machines, trial_pythons, UNFINISHED, tuner=hyperband, maxTrialNumber=6)
     client.run("run", config, "--detach")
     until(lambda: running(client, 2), 60)
     # Its machine is the head: the loss of another one does not touch it.
@@ -150,7 +168,7 @@ def test_a_killed_tuner_is_made_anew_from_the_records_beside_them(
     assert result["trials"] == {"SUCCEEDED": 6}
     parameters = [trial["parameters"] for trial in client.trials()]
     assert [each["TRIAL_BUDGET"] for each in parameters] == [1, 1, 1, 3, 3, 3]
-    # The best goes on: the new tuner knows what the old one suggested.
+    # The best goes on, whose result may be an intermediate one: the new tuner knows what the old one suggested.
     assert parameters[3]["x"] == min(each["x"] for each in parameters[:3])
 
 

@@ -1,0 +1,29 @@
+"""What a tuner needs of whoever runs its trials, beside what the contract says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a tuner needs."""
+
+    #: The argument that names a folder which all its trials share, if there is such a one.
+    shared_folder: str | None = None
+    #: Whether the last intermediate result of a trial that succeeds without a final one is to be told as that, as in
+    #: NNI's hyperband_advisor and bohb_advisor.
+    last_intermediate: bool = False
+
+
+_NEEDS: Mapping[str, Needs] = {
+    "Hyperband": Needs(last_intermediate=True),
+    "BOHB": Needs(last_intermediate=True),
+    "PBT": Needs(shared_folder="all_checkpoint_dir"),
+}
+
+
+def needs_of(tuner: str) -> Needs:
+    """Return what a tuner needs, by its name as TUNER_NAMES has it."""
+    return _NEEDS.get(tuner, Needs())
