@@ -65,7 +65,7 @@ class GuardedProcess:
         stdout: Path | str,
         stderr: Path | str,
         timeout_s: float | None = None,
-        places: Mapping[str, int] | None = None,
+        places: Mapping[str, int | None] | None = None,
     ) -> float:
         """Start a process; return the time of its start, in seconds since the epoch.
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+#: The most trees in each place, None for any number.
+Wanted = Mapping[str, int | None]
+
 
 class Places:
     """Who is in which place, and who waits to get in.
 
-    A tree names its places, and for each the most trees that may be there at once; all who are there hold one another
-    to their limits. It enters all of its places at once, and nobody overtakes who waited longer for one of them.
+    A tree names its places, and for each the most trees that may be there at once, None where it does not mind; all who
+    are there are counted, and hold one another to their limits. It enters all of its places at once, and nobody
+    overtakes who waited longer for one of them.
     """
 
     def __init__(self) -> None:
-        self._inside: list[Mapping[str, int]] = []
-        self._waiting: list[tuple[Mapping[str, int], asyncio.Future[None]]] = []
+        self._inside: list[Wanted] = []
+        self._waiting: list[tuple[Wanted, asyncio.Future[None]]] = []
 
-    async def enter(self, wanted: Mapping[str, int]) -> None:
+    async def enter(self, wanted: Wanted) -> None:
         """Wait until there is room, and be there; `leave` must follow. A wait that is cancelled leaves no trace."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, turn))
@@ -32,7 +36,7 @@ class Places:
                 self._admit()
             raise
 
-    def leave(self, wanted: Mapping[str, int]) -> None:
+    def leave(self, wanted: Wanted) -> None:
         """Make room for others."""
         # By identity: two trees may want the same.
         self._inside = _without(self._inside, wanted)
@@ -48,19 +52,21 @@ class Places:
                 self._inside.append(wanted)
                 turn.set_result(None)
             else:
-                claimed.update(wanted)
+                # Where it does not mind how many there are, those behind it may well be let in before it.
+                claimed.update(p for p, limit in wanted.items() if limit is not None or not self._has_room({p: limit}))
                 left.append((wanted, turn))
         self._waiting = left
 
-    def _has_room(self, wanted: Mapping[str, int]) -> bool:
+    def _has_room(self, wanted: Wanted) -> bool:
         for place, limit in wanted.items():
-            limits = [others[place] for others in self._inside if place in others]
-            if len(limits) >= min([limit, *limits]):
+            inside = [others[place] for others in self._inside if place in others]
+            limits = [one for one in (limit, *inside) if one is not None]
+            if limits and len(inside) >= min(limits):
                 return False
         return True
 
 
-def _without(inside: list[Mapping[str, int]], leaving: Mapping[str, int]) -> list[Mapping[str, int]]:
+def _without(inside: list[Wanted], leaving: Wanted) -> list[Wanted]:
     for number, wanted in enumerate(inside):
         if wanted is leaving:
             return inside[:number] + inside[number + 1 :]

@@ -164,7 +164,7 @@ class Guard:
         if not line:
             return
         request: dict[str, Any] = json.loads(line)["start"]
-        places: dict[str, int] = request["places"]
+        places: dict[str, int | None] = request["places"]
         listening = asyncio.ensure_future(reader.readline())
         try:
             if not places:
@@ -177,7 +177,7 @@ class Guard:
         finally:
             listening.cancel()
 
-    async def _entered(self, places: Mapping[str, int], listening: asyncio.Future[bytes]) -> bool:
+    async def _entered(self, places: Mapping[str, int | None], listening: asyncio.Future[bytes]) -> bool:
         """Wait for room in the places that a tree wants; False where its owner goes away meanwhile."""
         entering = asyncio.ensure_future(self._places.enter(places))
         waiting: list[asyncio.Future[Any]] = [entering, listening]

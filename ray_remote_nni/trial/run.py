@@ -82,10 +82,12 @@ def _start(process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace
     )
 
 
-def _places(spec: TrialSpec) -> dict[str, int]:
-    """Return what the trial shares with others of this machine, and with how many in all."""
-    places = {f"gpu {index}": spec.trials_per_gpu for index in spec.gpus}
-    return places if spec.max_trials is None else {**places, "trials": spec.max_trials}
+def _places(spec: TrialSpec) -> dict[str, int | None]:
+    """Return what the trial shares with others of this machine, and with how many in all.
+
+    Where its own experiment does not limit the machine it counts among the trials of those that do.
+    """
+    return {"trials": spec.max_trials, **{f"gpu {index}": spec.trials_per_gpu for index in spec.gpus}}
 
 
 def _follow(process: GuardedProcess, workspace: Workspace, started: Started, code: Path) -> Iterator[list[TrialEvent]]:

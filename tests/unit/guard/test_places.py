@@ -42,6 +42,28 @@ def test_all_who_are_there_hold_one_another_to_their_limits() -> None:
     asyncio.run(story())
 
 
+def test_who_does_not_mind_how_many_there_are_is_counted_and_keeps_nobody_waiting() -> None:
+    async def story() -> None:
+        places, easy = Places(), {"trials": None, "gpu 0": 1}
+        await places.enter(easy)
+        modest = asyncio.ensure_future(places.enter({"trials": 1}))
+        await settled()
+        assert not modest.done()
+        places.leave(easy)
+        await modest
+
+        places = Places()
+        await places.enter(easy)
+        behind = asyncio.ensure_future(places.enter({"trials": None, "gpu 0": 1}))
+        await settled()
+        assert not behind.done()
+        await places.enter({"trials": None})
+        places.leave(easy)
+        await behind
+
+    asyncio.run(story())
+
+
 def test_who_gives_up_waiting_keeps_nobody_else_waiting() -> None:
     async def story() -> None:
         places, first = Places(), {"gpu 0": 1}
@@ -56,16 +78,16 @@ def test_who_gives_up_waiting_keeps_nobody_else_waiting() -> None:
     asyncio.run(story())
 
 
-WANTED = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(1, 3), min_size=1)
+WANTED = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(1, 3) | st.none(), min_size=1)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["come", "leave", "give up"]), WANTED), max_size=25))
-def test_no_place_is_ever_overfull_and_nobody_is_forgotten(steps: list[tuple[str, dict[str, int]]]) -> None:
+def test_no_place_is_ever_overfull_and_nobody_is_forgotten(steps: list[tuple[str, dict[str, int | None]]]) -> None:
     async def story() -> None:
         places = Places()
-        inside: list[Mapping[str, int]] = []
-        coming: list[tuple[Mapping[str, int], asyncio.Task[None]]] = []
+        inside: list[Mapping[str, int | None]] = []
+        coming: list[tuple[Mapping[str, int | None], asyncio.Task[None]]] = []
 
         async def look() -> None:
             await settled()
@@ -75,7 +97,7 @@ def test_no_place_is_ever_overfull_and_nobody_is_forgotten(steps: list[tuple[str
                     inside.append(wanted)
             for place in "abc":
                 limits = [wanted[place] for wanted in inside if place in wanted]
-                assert len(limits) <= min(limits, default=0)
+                assert len(limits) <= min((limit for limit in limits if limit is not None), default=len(limits))
 
         for step, wanted in steps:
             if step == "come":

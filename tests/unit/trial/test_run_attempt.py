@@ -294,6 +294,16 @@ def test_a_trial_waits_for_the_end_of_one_that_was_killed_on_its_gpu(trial: ATri
     assert events[-1].exit_code == 0  # type: ignore[union-attr]
 
 
+def test_a_machines_limit_counts_the_trials_of_experiments_that_have_none_of_their_own(trial: ATrial) -> None:
+    first = trial.attempt("sleep 0.5")
+    next(first)
+    second = replace(trial, trial_id=f"{trial.trial_id}b")
+    started, *_ = second.run("true", max_trials=1)
+    (*_, ended) = [event for batch in first for event in batch]
+    assert isinstance(started, Started)
+    assert started.time >= end_of([ended]).time
+
+
 def test_without_a_guard_the_attempt_was_not_started(trial: ATrial, tmp_path: Path) -> None:
     trial.machine = replace(trial.machine, guard_socket=str(tmp_path / "nobody"))
     (event,) = trial.run("true")
