@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ray_remote_nni.cli.cluster import AcceptOption, JsonOption
@@ -31,7 +30,9 @@ from ray_remote_nni.config import (
 from ray_remote_nni.errors import MachineError, UsageError
 from ray_remote_nni.experiment.code_files import code_files, holds_password
 from ray_remote_nni.experiment.submit import kept_here
+from ray_remote_nni.views.layout import Columns, Rows
 from ray_remote_nni.views.machines import print_machines
+from ray_remote_nni.views.output import show
 
 
 class Schema(str, Enum):
@@ -83,7 +84,7 @@ def check(
         if checked:
             print_machines(OUT, [machine.to_json() for machine in checked])
         elif loaded is not None and convert is None:
-            OUT.print(Group(*map(_section, picture(loaded.experiment))))
+            show(OUT, Group(*map(_section, picture(loaded.experiment))))
         for problem in problems:
             say_problem(problem)
         machines = f", and its machines are {'ready' if ready else 'not ready'}" if checked else ""
@@ -117,10 +118,10 @@ def _read(config: Path) -> tuple[LoadedConfig | None, list[Problem]]:
 
 
 def _section(section: Section) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 2), show_header=bool(section.columns), header_style="dim")
-    for number, column in enumerate(section.columns or ("", "")):
-        # What a row is about stays in one piece.
-        table.add_column(column, overflow="fold", no_wrap=number == 0)
-    for row in section.rows:
-        table.add_row(*map(Text, row))
-    return Group(Text(section.title, style="bold"), table, Text(""))
+    rows = [tuple(map(Text, row)) for row in section.rows]
+    content: RenderableType
+    if section.columns:
+        content = Columns(section.columns, rows, indent=2)
+    else:
+        content = Rows([(row[0], row[1]) for row in rows], indent=2, gap=4)
+    return Group(Text(section.title, style="bold"), content, Text(""))

@@ -43,12 +43,19 @@ class _ListUnlessTold(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+_TRIALS_HELP = (
+    "List the trials of an experiment, or add some.\n\n"
+    "EXPERIMENT is its id or name; left out: the latest one. --json prints one JSON document on stdout. "
+    "That is what list does, whose name may be left out."
+)
+
+
 def register(app: typer.Typer) -> typer.Typer:
     """Add these commands; return the group of those about trials."""
     app.command()(show)
-    group = typer.Typer(cls=_ListUnlessTold)
+    group = typer.Typer(cls=_ListUnlessTold, subcommand_metavar="[EXPERIMENT] [--json] | add …")
     group.command("list")(trials)
-    app.add_typer(group, name="trials", help="List the trials of an experiment (trials [EXPERIMENT]), or add some.")
+    app.add_typer(group, name="trials", help=_TRIALS_HELP)
     app.command()(logs)
     app.command()(export)
     return group

@@ -6,22 +6,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from ray_remote_nni.views.layout import Columns
 from ray_remote_nni.views.output import show
 
-_COLUMNS = ("machine", "login", "host key", "system", "Python", "Ray", "GPUs", "free disk", "clock", "ports", "reaches")
+_COLUMNS = (
+    "machine",
+    "login",
+    "host key",
+    "system",
+    "Python",
+    "Ray",
+    "GPUs",
+    "free disk",
+    "clock",
+    "ports",
+    "reaches",
+    "own name",
+)
 
 
 def print_machines(console: Console, machines: Sequence[Mapping[str, Any]]) -> None:
     """Print machines, each as `check --connect --json` has it."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (*_COLUMNS, "own name"):
-        table.add_column(name, overflow="fold")
-    for machine in machines:
-        table.add_row(*(Text(cell, style="red" if cell.startswith("no") else "") for cell in _cells(machine)))
-    show(console, table)
+    rows = [[Text(cell, style="red" if cell.startswith("no") else "") for cell in _cells(one)] for one in machines]
+    show(console, Columns(_COLUMNS, rows))
 
 
 #: What is said of a host key, by how far it is to be trusted.

@@ -11,7 +11,7 @@ UNBROKEN_WIDTH = 10_000
 def show(console: Console, content: RenderableType) -> None:
     """Print; into a file or pipe at the content's own width, so that a row stays a line."""
     if console.is_terminal:
-        console.print(content, highlight=False, markup=False)
+        console.print(content, highlight=False, markup=False, crop=False)
         return
     wide = console.options.update(width=UNBROKEN_WIDTH)
     for line in console.render_lines(content, wide, pad=False):

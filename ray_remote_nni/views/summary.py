@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ray_remote_nni.records import RecordReader, TrialRecord
 from ray_remote_nni.views.format import clean, flatten, one_line, scalar, whole_duration
+from ray_remote_nni.views.layout import Rows
 from ray_remote_nni.views.output import show
 from ray_remote_nni.views.snapshot import Snapshot, elapsed_s, take_snapshot, trial_title
 from ray_remote_nni.views.states import counts_text, experiment_status_text
@@ -55,7 +56,7 @@ def next_steps(
         grid.add_row(Text(command), purpose)
     show(console, Padding(grid, (1, 0, 0, 0)))
     if directory is not None:
-        show(console, Text(f"Kept in {directory}"))
+        show(console, Text(f"Kept in {directory}", no_wrap=True, overflow="ignore"))
 
 
 def best_trial(trial: TrialRecord, optimize_mode: str) -> list[RenderableType]:
@@ -63,12 +64,9 @@ def best_trial(trial: TrialRecord, optimize_mode: str) -> list[RenderableType]:
     title = Text.assemble(
         ("Best ", "bold"), (scalar(trial.value), "bold green"), f" ({optimize_mode}), {trial_title(trial)}"
     )
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in flatten(trial.parameters).items():
-        grid.add_row(Text(one_line(name)), Text(one_line(scalar(value))))
-    return [title, Padding(grid, (0, 0, 0, 2))]
+    parameters = flatten(trial.parameters).items()
+    rows = [(Text(one_line(name)), Text(one_line(scalar(value)))) for name, value in parameters]
+    return [title, Rows(rows, indent=2)]
 
 
 def _outcome(snapshot: Snapshot, now: float) -> Text:

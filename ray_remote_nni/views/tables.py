@@ -22,6 +22,7 @@ from ray_remote_nni.views.format import (
     scalar,
     whole_duration,
 )
+from ray_remote_nni.views.layout import Columns, Rows
 from ray_remote_nni.views.notices import notice_block
 from ray_remote_nni.views.output import fits, show
 from ray_remote_nni.views.snapshot import elapsed_s, take_snapshot
@@ -81,13 +82,8 @@ def print_experiment(console: Console, reader: RecordReader, now: float | None =
         ("Assessor", _assessor(config)),
         ("To go on", f"ray-nni resume {experiment.id}" if experiment.status in ("STOPPED", "ERROR") else ""),
     ]
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for label, value in rows:
-        if value:
-            grid.add_row(label, value if isinstance(value, Text) else Text(value))
-    parts: list[RenderableType] = [grid]
+    given = [(Text(label, style="dim"), value if isinstance(value, Text) else Text(value)) for label, value in rows]
+    parts: list[RenderableType] = [Rows([row for row in given if row[1]])]
     if snapshot.best is not None:
         parts += ["", *best_trial(snapshot.best, experiment.optimize_mode)]
     if snapshot.notices:
@@ -104,20 +100,17 @@ def print_status(console: Console, status: Mapping[str, Any]) -> None:
     show(console, Group(*parts))
 
 
-def _clusters(clusters: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table()
-    for name in ("cluster", "status", "machine", "machine's status"):
-        table.add_column(name, overflow="fold")
-    table.add_column("running trials", justify="right")
+def _clusters(clusters: Sequence[Mapping[str, Any]]) -> Columns:
+    rows = []
     for cluster in clusters:
         title = [one_line(str(cluster["name"])), str(cluster["status"])]
         for machine in cluster["machines"] or [{"host": cluster["head"]}]:
             host = one_line(str(machine["host"])) + (" (head)" if machine["host"] == cluster["head"] else "")
             running = machine.get("runningTrials")
             cells = [*title, host, str(machine.get("status", "–")), "–" if running is None else str(running)]
-            table.add_row(*map(Text, cells))
+            rows.append([Text(cell) for cell in cells])
             title = ["", ""]
-    return table
+    return Columns(("cluster", "status", "machine", "machine's status", "running trials"), rows)
 
 
 def _experiments(experiments: Sequence[Mapping[str, Any]]) -> Table:

@@ -65,6 +65,13 @@ def test_what_is_for_people_comes_on_stdout_too(typed: Type, experiment: Experim
     assert "0.5" in said.out
 
 
+def test_the_help_of_trials_tells_of_what_its_list_takes(typed: Type, experiment: ExperimentEntry) -> None:
+    said = typed("trials", "-h")
+    assert said.code == 0
+    for word in ("EXPERIMENT", "--json", "add"):
+        assert word in said.out
+
+
 def test_results_are_exported_as_json_for_import(typed: Type, experiment: ExperimentEntry) -> None:
     exported = typed("export").json
     assert exported[0] == {"parameter": {"x": 0.0}, "value": 0.5, "trialJobId": "aaaaa", "sequence": 0}
