@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def plural(count: int, word: str) -> str:
-    """Return "1 trial" or "2 trials"."""
-    return f"{count} {word}{'' if count == 1 else 's'}"
+def plural(count: int, word: str, several: str | None = None) -> str:
+    """Return "1 trial" or "2 trials"; `several` is the plural of a word that does not only take an s."""
+    return f"{count} {word if count == 1 else several or word + 's'}"

@@ -131,7 +131,7 @@ def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[Expe
 
 def _say_when(entry: ExperimentEntry, runs: bool) -> None:
     if not runs:
-        say(f"It does not run now, so that comes to pass with: ray-nni resume {entry.experiment_id}")
+        say(f"It does not run now; that takes effect with: ray-nni resume {entry.experiment_id}")
 
 
 def _own_tuner(record: ExperimentRecord) -> bool:
@@ -154,8 +154,10 @@ def _say_outside(entry: ExperimentEntry, configurations: list[dict[str, Any]]) -
 def _read(file: Path) -> list[EarlierResult]:
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}.") from error
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} cannot be read: it is not UTF-8 text.") from error
     return read_results(text, str(file))
 
 

@@ -117,6 +117,8 @@ def _cluster_of(config: Path | None) -> ClusterState:
     named = load_state(str(config)) if not config.exists() and config.name == str(config) else None
     if named is not None:
         return named
+    if not config.exists() and config.name == str(config) and not config.suffix:
+        raise NotFound(f"There is no cluster {config}, and no such file. ray-nni status shows the clusters.")
     state = find_cluster(read_request(config))
     if state is None:
         raise NotFound(

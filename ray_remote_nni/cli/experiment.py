@@ -146,7 +146,7 @@ def kill(
         say(f"Trial {trial} is being killed.")
     else:
         resume = f"ray-nni resume {entry.experiment_id}"
-        say(f"Trial {trial} does not run, as its experiment does not. It will not run again, either, after: {resume}")
+        say(f"Trial {trial} waits, as its experiment does not run; it will end without running again, with: {resume}")
 
 
 def _watch(running: RunningExperiment, as_json: bool, ended_before: int | None = None) -> None:
@@ -174,7 +174,8 @@ def _watch(running: RunningExperiment, as_json: bool, ended_before: int | None =
 def _say_nothing_left(experiment: ExperimentRecord, ended: int) -> None:
     most = experiment.max_trial_number
     used_up = most is not None and ended >= most
-    why = f"all of its {plural(ended, 'trial')} have ended" if used_up else "its time or its search space is used up"
+    enough = f"it has had {plural(ended, 'trial')}, as many as maxTrialNumber allows"
+    why = enough if used_up else "its time or its search space is used up"
     more = "--max-trials N" if used_up else "--duration TIME (or --search-space FILE)"
     say(
         f"There was nothing left to do: {why}. For more: ray-nni update {experiment.id} {more}, "

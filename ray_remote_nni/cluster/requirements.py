@@ -77,12 +77,12 @@ def _taken_ports(taken: Mapping[int, str]) -> list[tuple[str, str]]:
         if cluster:
             problems.append(
                 (
-                    f"`ray.ports` names port {ports}, which your cluster {cluster} has there.",
+                    f"`ray.ports`: {ports}: your cluster {cluster} has that there.",
                     f"{remedy} Or first: ray-nni down {cluster}",
                 )
             )
         else:
-            problems.append((f"`ray.ports` names port {ports}, which is in use there.", remedy))
+            problems.append((f"`ray.ports`: {ports}: in use there.", remedy))
     return problems
 
 

@@ -17,6 +17,7 @@ from ray_remote_nni.cluster.state import ClusterState, MachineState, load_state
 from ray_remote_nni.cluster.together import on_all
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.words import plural
 
 _FORWARD_PATIENCE_S = 3.0
 
@@ -75,7 +76,9 @@ async def stop_machine(connection: Transport, node: MachineState, report: Callab
     library = library_folder(node.home, name)
     await install(connection, node.python, name, io.BytesIO(archive))
     swept = await stop_node(connection, node.python, library, node.directory, node.temp_dir)
-    report(node.host, f"stopped, {len(swept)} lost processes swept up" if swept else "stopped")
+    report(
+        node.host, f"stopped, {plural(len(swept), 'lost process', 'lost processes')} swept up" if swept else "stopped"
+    )
 
 
 def stop_forward(state: ClusterState) -> None:

@@ -127,8 +127,8 @@ class ArgumentChecker:
 
     def _check_gamma(self, gamma: float | None, path: FieldPath) -> None:
         """It is NNI's and hyperopt's factor of sqrt(N), not a share: above 1 all of the first trials count as good."""
-        if gamma is not None and gamma > 1:
-            message = f"ceil({gamma:g} * sqrt(N)) of N trials count as good: all of the first {int(gamma**2)}"
+        if gamma is not None and (all_good := int(gamma**2)) > 1:
+            message = f"ceil({gamma:g} * sqrt(N)) of N trials count as good: all of the first {all_good}"
             remedy = "Write 0.25, NNI's own, or another number below 1"
             self.problems.append(self._source.problem(path, message, remedy, level="warning"))
 

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.config.located import LocatedDict, to_plain
+from ray_remote_nni.config.names import dotted
+from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.search_space import check_search_space
+from ray_remote_nni.config.space_source import parse_space
 from ray_remote_nni.config.text_file import Unreadable, read_text
 from ray_remote_nni.config.tuner_spaces import unsupported
 from ray_remote_nni.config.values import Refused, parse_duration_s
-from ray_remote_nni.config.yaml_source import Unparsable, parse_yaml
+from ray_remote_nni.config.yaml_source import Unparsable
 from ray_remote_nni.errors import UsageError
 
 
@@ -28,9 +31,11 @@ def read_search_space(path: Path, *, tuner: str | None) -> dict[str, Any]:
     Raises UsageError.
     """
     try:
-        node = parse_yaml(read_text(path))
-    except (Unreadable, Unparsable) as error:
-        raise UsageError(f"{path} cannot be read as a search space: {error}.") from error
+        node = parse_space(path, read_text(path))
+    except Unreadable as error:
+        raise UsageError(f"{path}: {error}.") from error
+    except Unparsable as error:
+        raise UsageError("\n".join(f"{path}:{flaw}" for flaw in error.flaws)) from error
     if not isinstance(node, LocatedDict):
         raise UsageError(f"{path} holds no search space: a mapping of parameter names is wanted.")
     space: dict[str, Any] = to_plain(node)
@@ -38,7 +43,7 @@ def read_search_space(path: Path, *, tuner: str | None) -> dict[str, Any]:
         return space
     space, flaws = check_search_space(space)
     errors = [flaw for flaw in flaws if flaw.level == "error"] or unsupported(tuner, space)
-    wrong = [f"{'.'.join(map(str, flaw.path))}: {flaw.message}" for flaw in errors]
+    wrong = [Problem(str(path), None, None, dotted(f.path), "error", f.message, f.remedy) for f in errors]
     if wrong:
-        raise UsageError(f"{path}: " + "; ".join(wrong))
+        raise UsageError("\n".join(map(str, wrong)))
     return space

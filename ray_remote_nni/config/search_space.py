@@ -72,7 +72,7 @@ class _Checker:
                 text = json.dumps(fixed, ensure_ascii=False, default=str)
                 remedy = f'Write {{"_type": "choice", "_value": {text if len(text) <= 60 else "[...]"}}}'
                 message = f"found {_shown(spec)}; accepted: a mapping with _type and _value"
-                self.error(here, message, f"{remedy} for a fixed set of values")
+                self.error(here, message, "Give both" if spec is None else f"{remedy} for a fixed set of values")
         return checked
 
     def parameter(self, spec: dict[str, Any], path: FieldPath) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def _read(source: Source, path: Path) -> Source:
     # As the reader of a message would write it: relative to where they are, if that is how they named the config.
     name = str(path) if Path(source.file).is_absolute() else os.path.relpath(path)
     try:
-        node = _parse(path, read_text(path))
+        node = parse_space(path, read_text(path))
     except Unreadable as error:
         raise _NoSpace(source.problem(here, f"{path}: {error.message}", error.remedy)) from error
     except Unparsable as error:
@@ -118,7 +118,7 @@ def _read(source: Source, path: Path) -> Source:
     return replace(source, file=name, root=node, original_names={})
 
 
-def _parse(path: Path, text: str) -> Node | None:
+def parse_space(path: Path, text: str) -> Node | None:
     """JSON, else YAML, as NNI does; the error is about the one of the two that its author most likely meant."""
     if not text.strip():
         return None

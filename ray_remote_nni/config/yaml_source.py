@@ -28,6 +28,11 @@ class Flaw:
     remedy: str | None = None
     field: str = ""
 
+    def __str__(self) -> str:
+        """Place, message and remedy, to be put after the name of the file."""
+        remedy = f" {self.remedy}." if self.remedy else ""
+        return f"{self.mark.line}:{self.mark.column}: {self.message}.{remedy}"
+
 
 TOO_DEEP = Flaw(Mark(1, 1), f"lists and mappings are nested more than {MAX_DEPTH} deep", "Check the brackets")
 

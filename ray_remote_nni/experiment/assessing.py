@@ -11,6 +11,7 @@ from ray_remote_nni.assessor import Assessor
 from ray_remote_nni.records.model import TrialRecord
 from ray_remote_nni.trial.metrics import default_value
 from ray_remote_nni.trial.spec import Reported
+from ray_remote_nni.words import plural
 
 
 class Judge(Protocol):
@@ -162,7 +163,9 @@ class Assessing:
         if added and not trial.condemned and not await self._good(trial_id, trial, added):
             trial.condemned = True
             count = len(trial.history)
-            self._stop(trial_id, f"stopped by the assessor {self._judge.name} after {count} intermediate results")
+            self._stop(
+                trial_id, f"stopped by the assessor {self._judge.name} after {plural(count, 'intermediate result')}"
+            )
 
     async def _end(self, end: _End) -> None:
         trial = self._following.pop(end.trial_id, _Following())

@@ -297,7 +297,7 @@ class ExperimentLoop:
         _LOG.warning("trial %s was lost with %s: %s", trial.trial_id, where, lost.error)
         retries = self._retries.get(trial.trial_id, 0)
         if retries >= self._spec.max_trial_retries:
-            error = f"lost {retries + 1} times, the last time with {where}: {lost.error}"
+            error = f"lost {plural(retries + 1, 'time')}, the last time with {where}: {lost.error}"
             self._store.finish(trial.trial_id, trial.attempt, "FAILED", outcome="lost", error=error)
             self._tell(trial.trial_id, None, attempt.metrics, succeeded=False)
             return

@@ -452,7 +452,7 @@ def test_a_person_adds_kills_and_imports_and_at_last_deletes(
     assert "ray-nni stop" in client.run("delete", experiment_id, "--yes", code=2).stderr
     client.run("stop")
     (waiting,) = [trial["trialId"] for trial in client.trials() if trial["status"] == "WAITING"]
-    assert f"It will not run again, either, after: ray-nni resume {experiment_id}" in client.run("kill", waiting).stderr
+    assert f"without running again, with: ray-nni resume {experiment_id}" in client.run("kill", waiting).stderr
     assert "ray-nni resume" in client.run("update", "--max-trials", "1").stderr
     assert client.json("resume")["status"] == "DONE"
     assert {trial["trialId"]: trial["status"] for trial in client.trials()}[waiting] == "USER_CANCELED"

@@ -108,8 +108,9 @@ def _encode(parameters: Sequence[Parameter], values: Any, numbers: Numbers) -> N
 
 def _other_names(names: set[str], values: Any) -> str:
     found = {str(name) for name in values} if isinstance(values, Mapping) else set()
-    parts = [f"{', '.join(sorted(names - found - {'_name'}))} missing"] if names - found - {"_name"} else []
-    parts += [f"no {', '.join(sorted(found - names - {'_name'}))} there"] if found - names - {"_name"} else []
+    missing, unknown = sorted(names - found - {"_name"}), sorted(found - names - {"_name"})
+    parts = [f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"] if missing else []
+    parts += [f"there is no {', '.join(unknown)}"] if unknown else []
     return ", ".join(parts) or f"{values!r} is no set of parameters"
 
 

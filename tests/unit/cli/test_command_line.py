@@ -177,6 +177,12 @@ def test_without_a_cluster_a_command_that_means_it_says_so(typed: Type, command:
     assert "No cluster is up" in said.err
 
 
+def test_taking_down_a_cluster_by_a_name_that_none_has_is_not_found(typed: Type) -> None:
+    said = typed("down", "abc123")
+    assert said.code == 4
+    assert "no cluster abc123" in said.err
+
+
 def test_taking_down_what_is_not_up_is_not_found(typed: Type, config: Path) -> None:
     assert typed("down", str(config)).code == 4
 

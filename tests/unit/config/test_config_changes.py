@@ -32,9 +32,26 @@ def test_a_search_space_that_the_experiments_tuner_does_not_take_is_refused(tmp_
         read_search_space(file, tuner="Metis")
 
 
-@pytest.mark.parametrize("text", ["[1]", "{", ""])
-def test_what_is_no_search_space_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1]", "holds no search space"),
+        ("", "holds no search space"),
+        (
+            '{\n"x": [1 2}',
+            r"space\.json:2:9: broken JSON: a comma or the closing bracket is missing before this\. Add it",
+        ),
+        ('{"x": {"_type": "uniform", "_value": [3, 1]}}', r"space\.json: x\._value\[0\]: low must be below high"),
+    ],
+)
+def test_what_is_no_search_space_is_refused_with_its_place(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "space.json"
     file.write_text(text)
-    with pytest.raises(UsageError, match="search space"):
+    with pytest.raises(UsageError, match=said):
         read_search_space(file, tuner="TPE")
+
+
+def test_a_search_space_of_json_may_be_indented_with_tabs(tmp_path: Path) -> None:
+    file = tmp_path / "space.json"
+    file.write_text('{\n\t"x": {\n\t\t"_type": "choice",\n\t\t"_value": [1, 2]\n\t}\n}\n')
+    assert read_search_space(file, tuner="TPE") == {"x": {"_type": "choice", "_value": [1, 2]}}

@@ -36,7 +36,7 @@ def test_configurations_that_the_search_space_does_not_have_are_told_with_parame
     inside = {"lr": 0.1, "net": "a"}
     assert outside(SPACE, [inside, {**inside, "lr": 5}, {"lr": 0.1, "x": 1}, {**inside, "net": "c"}]) == [
         "lr: 5 is not in [0.001, 1.0]",
-        "net missing, no x there",
+        "net is missing, there is no x",
         'net: "c" is none of "a", "b"',
     ]
 
