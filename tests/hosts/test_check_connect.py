@@ -24,22 +24,27 @@ def test_check_connect_reports_every_machine_and_starts_nothing(
     client: Client, machines: list[m.TestMachine], entries: list[dict[str, object]]
 ) -> None:
     files = [machine.run("ls -A ~") for machine in machines]
-    config = client.write_experiment([*entries, {**entries[0], "port": 2}], TRIAL)
+    wrong = [{**entries[2], "pythonPath": "/nowhere/bin"}, {**entries[0], "port": 2}]
+    config = client.write_experiment([*entries[:2], *wrong], TRIAL)
 
     document = client.json("check", config, "--connect", code=3)
 
-    good, bad = document["machines"][:3], document["machines"][3]
+    good, (unset, bad) = document["machines"][:2], document["machines"][2:]
     assert not document["valid"]
-    assert [machine["host"] for machine in good] == [machine.address for machine in machines]
+    assert [machine["host"] for machine in good] == [machine.address for machine in machines[:2]]
     for machine in good:
         assert machine["login"]
         assert machine["hostKey"].startswith("SHA256:")
+        assert machine["hostKeyTrust"] == "verified"
         assert machine["ray"]
         assert abs(machine["clockSkewSeconds"]) < 30
         assert machine["hostNameResolves"]
         assert set(machine["reaches"].values()) == {True}
+    assert (unset["login"], unset["hostKeyTrust"], unset["python"]) == (True, "verified", None)
     assert not bad["login"]
-    [problem] = [found for found in document["problems"] if found["level"] == "error"]
+    [python, problem] = [found for found in document["problems"] if found["level"] == "error"]
+    assert "folder `pythonPath: /nowhere/bin`, which does not exist" in python["message"]
+    assert "ray[default]" not in python["remedy"]
     assert problem["field"] == "trainingService.machineList[3]"
     assert "port 2 refuses the connection" in problem["message"]
     assert "SSH server" in problem["remedy"]
