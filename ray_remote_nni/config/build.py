@@ -150,7 +150,7 @@ class Builder:
         if path in self.source.elsewhere:
             return
         name = self.source.name(path).rpartition(".")[2]
-        example = f", such as {name}: {_as_yaml(info.examples[0])}" if info.examples else ""
+        example = f", such as {name}: {self._example(path, info.examples[0])}" if info.examples else ""
         if self.source.find(path) is None:
             mark = self.source.mark_of_key(path[:-1])
             problem = self.source.problem(path, "this field is required", f"Add it{example}", mark=mark)
@@ -161,12 +161,21 @@ class Builder:
             )
         self.problems.append(problem)
 
+    def _example(self, path: FieldPath, example: Any) -> str:
+        """An example as YAML, its fields by the names that they have in this file."""
+        if isinstance(example, list):
+            return f"[{', '.join(self._example((*path, index), item) for index, item in enumerate(example))}]"
+        if isinstance(example, dict):
+            names = {key: self.source.name((*path, key)).rpartition(".")[2] for key in example}
+            return "{" + ", ".join(f"{names[key]}: {value}" for key, value in example.items()) + "}"
+        return str(example)
+
     def _translate(self, path: FieldPath, cause: Any, message: str, info: FieldInfo) -> None:
         node = self.source.find(path)
         if isinstance(cause, Refused):
             self._refuse(path, node, cause.accepted, cause.remedy, secret=_is_secret(info), items=cause.show_items)
         elif isinstance(node, LocatedList) and not node.items:
-            example = f", such as {_as_yaml(info.examples[0])}" if info.examples else ""
+            example = f", such as {self._example(path, info.examples[0])}" if info.examples else ""
             self._refuse(path, node, "a list with at least one item", f"Write its items{example}")
         else:
             self.problems.append(self.source.problem(path, message[:1].lower() + message[1:]))
@@ -190,7 +199,7 @@ def _example_of(model: type[BaseModel], found: Node) -> str | None:
     text = text_of(found) if isinstance(found, LocatedScalar) and found.template is None else None
     for info in model.model_fields.values():
         if info.examples:
-            return f"Write its fields, such as {info.alias}: {text or _as_yaml(info.examples[0])}"
+            return f"Write its fields, such as {info.alias}: {text or info.examples[0]}"
     return None
 
 
@@ -209,11 +218,3 @@ def _is_text(leaves: list[Any]) -> bool:
 
 def _is_secret(info: FieldInfo) -> bool:
     return SecretStr in _leaves(info.annotation)
-
-
-def _as_yaml(example: Any) -> str:
-    if isinstance(example, list):
-        return f"[{', '.join(map(_as_yaml, example))}]"
-    if isinstance(example, dict):
-        return "{" + ", ".join(f"{key}: {value}" for key, value in example.items()) + "}"
-    return str(example)

@@ -58,6 +58,8 @@ def _flaw(text: str, error: json.JSONDecodeError) -> Flaw:
         column = comma.start() - (text.rfind("\n", 0, comma.start()) + 1) + 1
         message = f"broken JSON: there is a comma before the closing {comma.group()[-1]}"
         return Flaw(Mark(line, column), message, "Remove the comma")
+    if text.startswith(("//", "/*", "#"), error.pos):
+        return Flaw(Mark(error.lineno, error.colno), "broken JSON: it has no comments", "Remove this one")
     message, remedy = _WORDS.get(error.msg, (error.msg.lower(), "Check quotes, brackets and commas around it"))
     return Flaw(Mark(error.lineno, error.colno), f"broken JSON: {message}", remedy)
 

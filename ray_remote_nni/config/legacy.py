@@ -60,6 +60,8 @@ class _Converter:
         self._names[_MACHINES] = "machineList"
         self._names |= {target: name for name, target in ROOT_FIELDS.items() if target is not None}
         self._names |= {target: f"trial.{name}" for name, target in TRIAL_FIELDS.items() if target is not None}
+        self._names |= {(*_MACHINES, 0, v2): f"machineList[0].{name}" for name, v2 in MACHINE_FIELDS.items()}
+        self._names[("tuner", "name")] = "tuner.builtinTunerName"
         platform = root.get(_PLATFORM)
         assert platform is not None
         self._platform = fold(text_of(platform.value) or "")

@@ -12,7 +12,7 @@ from ray_remote_nni.config.algorithms import named_tuner
 from ray_remote_nni.config.annotations import read_annotations
 from ray_remote_nni.config.json_source import parse_json
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Node, Source, text_of, to_plain
-from ray_remote_nni.config.names import FieldPath
+from ray_remote_nni.config.names import FieldPath, nearest
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.search_space import SpaceProblem, check_search_space
 from ray_remote_nni.config.text_file import Unreadable, read_text
@@ -103,7 +103,9 @@ def _read(source: Source, path: Path) -> Source:
     try:
         node = parse_space(path, read_text(path))
     except Unreadable as error:
-        raise _NoSpace(source.problem(here, f"{path}: {error.message}", error.remedy)) from error
+        close = None if path.exists() else _neighbour(path)
+        remedy = error.remedy if close is None else f"Check the path; the nearest name there is {close}"
+        raise _NoSpace(source.problem(here, f"{path}: {error.message}", remedy)) from error
     except Unparsable as error:
         flaws = [
             Problem(name, flaw.mark.line, flaw.mark.column, flaw.field, "error", flaw.message, flaw.remedy)
@@ -116,6 +118,15 @@ def _read(source: Source, path: Path) -> Source:
         message = "it holds no mapping of parameter names"
         raise _NoSpace(Problem(name, node.mark.line, node.mark.column, "", "error", message))
     return replace(source, file=name, root=node, original_names={})
+
+
+def _neighbour(path: Path) -> str | None:
+    """The file beside a missing one that its name may have meant."""
+    try:
+        names = [entry.name for entry in os.scandir(path.parent) if entry.name.endswith((".json", ".yml", ".yaml"))]
+    except OSError:
+        return None
+    return nearest(path.name, names)
 
 
 def parse_space(path: Path, text: str) -> Node | None:

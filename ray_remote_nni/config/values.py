@@ -26,6 +26,7 @@ _CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9]))?")
 _WORDED = re.compile(
     r"(?:[0-9]+\s*(?:d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)(?:\s+|,\s*|(?=[0-9])|$))+"
 )
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt])(?:i?b?|[a-z]*bytes?|igs?)")
 _INDEX_RANGE = re.compile(r"\s*([0-9]{1,3})\s*(?:-|\.\.)\s*([0-9]{1,3})\s*")
 
 
@@ -112,7 +113,13 @@ def _meant_s(value: Any) -> int | None:
 def parse_size_bytes(value: Any) -> int:
     """Bytes, rounded up, of a number or of a text like "4gb". Raises Refused."""
     accepted = 'a size above zero, as a number of bytes or a text with tb, gb, mb, kb or b ("4gb")'
-    return _quantity(value, _SIZE_UNITS, "b", accepted)
+    try:
+        return _quantity(value, _SIZE_UNITS, "b", accepted)
+    except Refused as refused:
+        # 4G and 4GiB are clear, too: these units are powers of 1024.
+        if match := _SIZE.fullmatch(value.strip().lower() if isinstance(value, str) else ""):
+            refused.remedy = f"Write {match[1]}{match[2]}b"
+        raise
 
 
 def _quantity(value: Any, units: dict[str, int], default_unit: str, accepted: str) -> int:
@@ -170,7 +177,8 @@ def flag(value: object) -> bool | None:
 def _flag(value: Any) -> bool:
     result = flag(value)
     if result is None:
-        raise Refused("true or false")
+        number_ = whole_number(value)
+        raise Refused("true or false", f"Write {'true' if number_ else 'false'}" if number_ in (0, 1) else None)
     return result
 
 
@@ -215,9 +223,12 @@ def _host(value: Any) -> str:
     if place := _PLACE.fullmatch(host):
         scheme, user, name, port = place.groups()
         if scheme or user or port:
-            others = " and ".join(f"{field}: {part}" for field, part in (("user", user), ("port", port)) if part)
-            write = f"Write {name}" + (f", and add to the machine {others}" if others else "")
-            raise Refused("a host name or address", write)
+            others = [f"the {field} {part}" for field, part in (("user", user), ("port", port)) if part]
+            own = "a field of its own" if len(others) == 1 else "fields of their own"
+            remedy = f"Write {name}" + (f", and {' and '.join(others)} in {own}" if others else "")
+            raise Refused("a host name or address", remedy)
+    if set(host) & set("[]") and ":" not in host:
+        raise Refused("one host name or address, and nothing else", "Write an item of the list for each machine")
     if re.search(r"[\s/,@]", host) or "://" in host or host.count(":") == 1:
         raise Refused("one host name or address, and nothing else")
     return host

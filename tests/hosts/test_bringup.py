@@ -63,6 +63,7 @@ def test_a_partial_cluster_goes_on_until_the_machine_is_mended_and_is_found_with
     said = client.run("up", config, "--allow-partial").stderr
     assert f"It goes without {machines[2].address}" in said
     assert "neither python3 nor python" in said
+    assert "Set `pythonPath` to the folder of a Python on that machine" in said
     assert client.json("run", config)["trials"] == {"SUCCEEDED": 2}
 
     config.write_text(config.read_text().replace("/nowhere/bin", str(entries[2]["pythonPath"])))
