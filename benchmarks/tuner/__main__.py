@@ -15,7 +15,7 @@ from benchmarks.tuner.latency import TRIALS, latency_report  # noqa: E402
 from benchmarks.tuner.problems import SETS, problems_of  # noqa: E402
 from benchmarks.tuner.report import quality_report  # noqa: E402
 from benchmarks.tuner.results import load, measure  # noqa: E402
-from benchmarks.tuner.rivals import CONTESTANTS  # noqa: E402
+from benchmarks.tuner.rivals import CONTESTANTS, takes  # noqa: E402
 from benchmarks.tuner.simulation import BUDGET, Run  # noqa: E402
 
 _MAIN = ("ours", "hyperopt (Ray Tune)", "NNI", "Optuna", "random")
@@ -27,6 +27,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     quality = commands.add_parser("quality", help="how good the best configuration is after some evaluations")
     quality.add_argument("--set", choices=list(SETS), default="ten")
+    quality.add_argument("--problems", nargs="+", help="of the set; all, if left out")
     quality.add_argument("--first-seed", type=int, default=0)
     quality.add_argument("--seeds", type=int, default=3)
     quality.add_argument("--workers", type=int, nargs="+", default=[1, 8])
@@ -47,13 +48,18 @@ def main() -> None:
 
 
 def _quality(arguments: argparse.Namespace) -> None:
-    problems = {problem.name: problem for problem in problems_of(arguments.set)}
+    problems = {
+        problem.name: problem
+        for problem in problems_of(arguments.set)
+        if not arguments.problems or problem.name in arguments.problems
+    }
     runs = [
         Run(name, tuner, workers, seed, arguments.noise, arguments.budget)
         for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         for workers in arguments.workers
         for tuner in arguments.tuners
-        for name in problems
+        for name, problem in problems.items()
+        if takes(tuner, problem.space)
     ]
     path = arguments.results / f"{arguments.set}.jsonl"
     measure(path, runs, problems, arguments.jobs)

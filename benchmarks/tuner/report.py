@@ -55,7 +55,8 @@ def _grid(
     results: Mapping[Run, Outcome], problems: Mapping[str, Problem], best: Callable[[Outcome], float]
 ) -> Grid | None:
     contestants = sorted({run.contestant for run in results})
-    names = [name for name in problems if any(run.problem == name for run in results)]
+    # What a contestant does not take counts for none.
+    names = [name for name in problems if {run.contestant for run in results if run.problem == name} == {*contestants}]
     found = {(run.contestant, run.problem, run.seed): outcome for run, outcome in results.items()}
     seeds = [
         seed

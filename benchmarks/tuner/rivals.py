@@ -7,6 +7,7 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,9 @@ from benchmarks.tuner.problems.problem import Parameters, Space
 
 
 class Contestant(Protocol):
-    def ask(self, trial_id: str) -> Parameters: ...
+    def ask(self, trial_id: str) -> Parameters:
+        """Raises NotYet of ours where a trial has to end first."""
+        ...
 
     def tell(self, trial_id: str, loss: float) -> None: ...
 
@@ -38,6 +41,19 @@ def ours(space: Space, seed: int, **options: Any) -> Contestant:
     from ray_remote_nni.tuner import create_tuner
 
     return create_tuner("TPE", space, class_args={"optimize_mode": "minimize"}, seed=seed, **options)
+
+
+class AnotherOfOurs:
+    """Another tuner of the product, with its defaults. Budgets mean nothing to the problems."""
+
+    def __init__(self, name: str, space: Space, seed: int) -> None:
+        from ray_remote_nni.tuner import create_tuner
+
+        self._tuner = create_tuner(name, space, class_args={"optimize_mode": "minimize"}, seed=seed)
+        self.tell = self._tuner.tell
+
+    def ask(self, trial_id: str) -> Parameters:
+        return {name: value for name, value in self._tuner.ask(trial_id).items() if name != "TRIAL_BUDGET"}
 
 
 class HyperoptOfRayTune:
@@ -170,6 +186,8 @@ class TpeOfNni:
         self._tuner.trial_end(trial_id, True)
 
 
+OTHERS_OF_OURS = ("Anneal", "Evolution", "Hyperband", "BOHB", "GP", "Metis", "SMAC")
+
 CONTESTANTS: Mapping[str, Callable[[Space, int], Contestant]] = {
     "ours": ours,
     "ours, duplicates allowed": lambda space, seed: ours(space, seed, duplicates="allow"),
@@ -177,4 +195,18 @@ CONTESTANTS: Mapping[str, Callable[[Space, int], Contestant]] = {
     "NNI": TpeOfNni,
     "Optuna": OptunaDefault,
     "random": Random,
+    **{name: partial(AnotherOfOurs, name) for name in OTHERS_OF_OURS},
 }
+
+
+def takes(contestant: str, space: Space) -> bool:
+    """Whether a contestant takes such a space; some of ours take numbers only."""
+    from ray_remote_nni.errors import UsageError
+
+    if contestant not in OTHERS_OF_OURS:
+        return True
+    try:
+        CONTESTANTS[contestant](space, 0)
+    except UsageError:
+        return False
+    return True

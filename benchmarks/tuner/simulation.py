@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.tuner.problems import Problem
 from benchmarks.tuner.rivals import CONTESTANTS
+from ray_remote_nni.tuner import NotYet
 
 BUDGET = 100
 
@@ -59,8 +60,12 @@ def search(run: Run, problem: Problem) -> Outcome:
     while len(best_by_trial) < run.budget:
         while asked < run.budget and len(running) < run.workers:
             started = time.perf_counter()
-            parameters = tuner.ask(str(asked))
-            spent += time.perf_counter() - started
+            try:
+                parameters = tuner.ask(str(asked))
+            except NotYet:
+                break
+            finally:
+                spent += time.perf_counter() - started
             heapq.heappush(running, (now + durations[asked], asked, problem.loss(parameters)))
             asked += 1
         now, trial, loss = heapq.heappop(running)

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from benchmarks.tuner.problems import Problem, draw, problems_of
 from benchmarks.tuner.report import quality_report
 from benchmarks.tuner.results import load, measure
+from benchmarks.tuner.rivals import takes
 from benchmarks.tuner.simulation import Run, search
 
 PROBLEMS = [problem for name in ("ten", "normal", "held-out") for problem in problems_of(name)]
@@ -45,6 +46,15 @@ def test_a_search_can_be_repeated() -> None:
     first, second = search(run, BRANIN), search(run, BRANIN)
     assert (first.best, first.best_half_way) == (second.best, second.best_half_way)
     assert first.best <= first.best_half_way
+
+
+@pytest.mark.parametrize("contestant", ["Evolution", "BOHB", "GP"])
+def test_our_other_tuners_may_take_part_where_they_take_the_space(contestant: str) -> None:
+    run = Run(BRANIN.name, contestant, workers=4, seed=3, budget=12)
+    assert search(run, BRANIN).best >= BRANIN.optimum
+    nested = next(problem for problem in PROBLEMS if "_name" in str(problem.space))
+    assert takes(contestant, BRANIN.space)
+    assert takes(contestant, nested.space) == (contestant != "GP")
 
 
 def test_noise_is_told_to_the_tuner_and_not_reported(small_scale: dict[str, Problem]) -> None:
