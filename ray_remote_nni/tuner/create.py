@@ -65,9 +65,10 @@ def _create(
     from ray_remote_nni.tuner.strategy import StrategyTuner
 
     if name == "TPE":
-        from ray_remote_nni.tuner.tpe import TpeTuner, parse_tpe_settings
+        from ray_remote_nni.tuner.tpe import Tpe, parse_tpe_settings
 
-        return TpeTuner(parse_search_space(search_space), parse_tpe_settings(class_args, seed), avoid_duplicates=avoid)
+        settings = parse_tpe_settings(class_args, seed)
+        return StrategyTuner(Tpe(parse_search_space(search_space), settings, avoid), settings.seed, settings.maximize)
     if name == "Batch":
         from ray_remote_nni.tuner.batch import Batch
 

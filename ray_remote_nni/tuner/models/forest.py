@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
 from ray_remote_nni.tuner.models.cube import Floats
+from ray_remote_nni.tuner.models.results import Evidence
 
 # SMAC3's own forest, of samples of the trials, each split looking at most of the parameters; with 30 trees for its 10,
 # since scikit-learn's are fast.
@@ -22,8 +23,10 @@ class Forest:
     Source: Hutter, Hoos, Leyton-Brown 2011, "Sequential model-based optimization for general algorithm configuration".
     """
 
-    def __init__(self, points: Floats, losses: Floats, running: Floats, seed: int) -> None:
-        """Fit it to the losses at some points."""
+    def __init__(self, known: Evidence, rng: np.random.Generator) -> None:
+        """Fit it to what is known."""
+        points, losses, running = known.points, known.losses, known.running
+        seed = int(rng.integers(2**31))
         scaled = (losses - losses.mean()) / (float(losses.std()) or 1.0)
         self._fit(points, scaled, seed)
         if len(running):

@@ -11,6 +11,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from ray_remote_nni.tuner.models.cube import Floats
+from ray_remote_nni.tuner.models.results import Evidence
 
 #: More are not to be given: time grows with the cube of this, to 0.7 s of CPU for 10 parameters.
 MOST_POINTS = 150
@@ -30,14 +31,17 @@ class GaussianProcess:
     uncertainty around it, so that the next trial goes elsewhere (the "kriging believer" of Ginsbourger 2010).
     """
 
-    def __init__(self, points: Floats, losses: Floats, running: Floats, nu: float, alpha: float, seed: int) -> None:
-        """Fit it to the losses at some points; `alpha` is noise (a variance, scaled) that is there in any case."""
+    def __init__(self, known: Evidence, nu: float, alpha: float, rng: np.random.Generator) -> None:
+        """Fit it to what is known; `alpha` is noise (a variance, scaled) that is there in any case."""
+        points, losses, running = known.points, known.losses, known.running
         self.centre = float(losses.mean())
         self.scale = float(losses.std()) or 1.0
         scaled = (losses - self.centre) / self.scale
         kernel = ConstantKernel(1.0, _AMPLITUDES) * Matern(np.full(points.shape[1], 0.5), _LENGTHS, nu=nu)
         kernel += WhiteKernel(1e-3, _NOISES)
-        fitted = GaussianProcessRegressor(kernel, alpha=alpha, n_restarts_optimizer=_RESTARTS, random_state=seed)
+        fitted = GaussianProcessRegressor(
+            kernel, alpha=alpha, n_restarts_optimizer=_RESTARTS, random_state=int(rng.integers(2**31))
+        )
         with warnings.catch_warnings():
             # A length at the end of its range is no news: its axis does not matter.
             warnings.simplefilter("ignore", ConvergenceWarning)

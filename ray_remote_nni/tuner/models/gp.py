@@ -48,8 +48,7 @@ class GpModel:
         """Yield points in the order of their utility; see Model."""
         settings = self._settings
         known = results.evidence(self._cube, MOST_POINTS)
-        seed = int(rng.integers(2**31))
-        process = GaussianProcess(known.points, known.losses, known.running, settings.nu, settings.alpha, seed)
+        process = GaussianProcess(known, settings.nu, settings.alpha, rng)
         # With noise, the best that is expected is a better guide than the best that was seen; of running trials too.
         best = float(process.predict(np.concatenate([known.points, known.running]))[0].min())
 

@@ -65,7 +65,7 @@ class MetisModel:
         settings = self._settings
         known = results.evidence(self._cube, MOST_POINTS)
         points = known.points
-        process = GaussianProcess(points, known.losses, known.running, _NU, _ALPHA, int(rng.integers(2**31)))
+        process = GaussianProcess(known, _NU, _ALPHA, rng)
         draws = settings.selection_num_starting_points
         starts = known.best(_STARTS)
 

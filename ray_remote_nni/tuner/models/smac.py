@@ -40,7 +40,7 @@ class SmacModel:
         if rng.random() < _RANDOM_SHARE:
             return iter(())
         known = results.evidence(self._cube, _MOST_POINTS)
-        forest = Forest(known.points, known.losses, known.running, int(rng.integers(2**31)))
+        forest = Forest(known, rng)
         best = float(forest.predict(np.concatenate([known.points, known.running]))[0].min())
 
         def improvement(candidates: Floats) -> Floats:

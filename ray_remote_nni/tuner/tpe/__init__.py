@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ray_remote_nni.tuner.tpe.settings import TpeSettings, parse_tpe_settings
-from ray_remote_nni.tuner.tpe.tuner import TpeTuner
+from ray_remote_nni.tuner.tpe.strategy import Tpe
 
-__all__ = ["TpeSettings", "TpeTuner", "parse_tpe_settings"]
+__all__ = ["Tpe", "TpeSettings", "parse_tpe_settings"]

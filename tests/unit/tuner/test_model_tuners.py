@@ -16,7 +16,7 @@ from ray_remote_nni.tuner import Tuner, create_tuner
 from ray_remote_nni.tuner.models.cube import Cube
 from ray_remote_nni.tuner.models.gaussian_process import GaussianProcess
 from ray_remote_nni.tuner.models.metis import outliers
-from ray_remote_nni.tuner.models.results import Results
+from ray_remote_nni.tuner.models.results import Evidence, Results
 from ray_remote_nni.tuner.space import parse_search_space
 
 NAMES = ("GP", "Metis", "SMAC")
@@ -111,7 +111,8 @@ def test_metis_looks_again_at_what_surprises_it_but_not_for_ever() -> None:
         points = np.concatenate([xs, [xs[10]] * (tries - 1)])[:, None]
         told = np.concatenate([losses, [-1.0, 1.0][: tries - 1]])
         with threadpool_limits(1):
-            process = GaussianProcess(points, told, np.empty((0, 1)), 1.5, 1e-6, seed=0)
+            known = Evidence(points, told, np.empty((0, 1)))
+            process = GaussianProcess(known, 1.5, 1e-6, np.random.default_rng(0))
         assert [point[0] for point in outliers(process, points)] == expected
 
 

@@ -9,13 +9,14 @@ from scipy.stats import norm, truncnorm
 from spaces import FLAT, NESTED, SMALL, choice, uniform
 
 from ray_remote_nni.tuner.space import Numbers, SearchSpace, parse_search_space
+from ray_remote_nni.tuner.strategy import StrategyTuner
 from ray_remote_nni.tuner.tpe.coordinates import Coordinates, Points
 from ray_remote_nni.tuner.tpe.graph import HyperoptGraph
 from ray_remote_nni.tuner.tpe.history import History
 from ray_remote_nni.tuner.tpe.mixture import Mixture
 from ray_remote_nni.tuner.tpe.parzen import bandwidths
 from ray_remote_nni.tuner.tpe.settings import TpeSettings
-from ray_remote_nni.tuner.tpe.tuner import TpeTuner
+from ray_remote_nni.tuner.tpe.strategy import Tpe
 
 
 def draws(space: SearchSpace, count: int, seed: int = 0) -> np.ndarray:
@@ -162,7 +163,7 @@ def test_an_ask_looks_at_no_more_trials_however_many_there_are(monkeypatch: pyte
         return points(self, numbers)
 
     monkeypatch.setattr(Coordinates, "points", counted)
-    tuner = TpeTuner(space, TpeSettings(seed=0))
+    tuner = StrategyTuner(Tpe(space, TpeSettings(seed=0), avoid_duplicates=True), seed=0, maximize=False)
     counts = []
     for number, row in enumerate(draws(space, 1200)):
         tuner.restore(str(number), space.decode(list(row)))
