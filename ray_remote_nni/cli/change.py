@@ -113,7 +113,7 @@ def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[Expe
 
     Returns whether one runs.
     """
-    access = access_cluster(cluster_of(entry), ask_secret)
+    access = access_cluster(cluster_of(entry, to_change=True), ask_secret)
 
     async def asking() -> bool:
         async with access.head() as head:

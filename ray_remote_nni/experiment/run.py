@@ -21,7 +21,7 @@ from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import catch_up, pull_outputs
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.stop import stop_experiment
-from ray_remote_nni.experiment.submit import start_driver, submit
+from ray_remote_nni.experiment.submit import check_results_folder, start_driver, submit
 from ray_remote_nni.experiment.upload import Sent
 from ray_remote_nni.records.model import ENDED
 from ray_remote_nni.records.reader import RecordReader
@@ -90,6 +90,7 @@ async def start_experiment(
 
     `progress` is told how the upload of its code goes.
     """
+    check_results_folder(loaded.experiment.experiment_working_directory)
     own = find_cluster(request) is None
     state = (await change_cluster(request, report)).state
     access = ClusterAccess(state, request)

@@ -53,8 +53,13 @@ async def await_records(entry: ExperimentEntry, ask: Callable[[str], str]) -> No
             await asyncio.sleep(0.3)
 
 
-def cluster_of(entry: ExperimentEntry, or_else: Callable[[], ClusterState] | None = None) -> ClusterState:
-    """Return the cluster that an experiment runs on, or else another. Raises NotFound where it is not up."""
+def cluster_of(
+    entry: ExperimentEntry, or_else: Callable[[], ClusterState] | None = None, *, to_change: bool = False
+) -> ClusterState:
+    """Return the cluster that an experiment runs on, or else another. Raises NotFound where it is not up.
+
+    `to_change` says that the experiment is to be changed, which an ended one can be, too.
+    """
     state = cluster_named(entry.cluster)
     if state is not None:
         return state
@@ -66,6 +71,11 @@ def cluster_of(entry: ExperimentEntry, or_else: Callable[[], ClusterState] | Non
     if entry.mirror.exists():
         with RecordReader(entry.mirror) as records:
             status = records.experiment().status
+    if to_change:
+        now = "" if status is None else f" is {status}, and it"
+        raise NotFound(
+            f"Experiment {name}{now} can be changed while its cluster is up. First: ray-nni up {entry.config}"
+        )
     if status == "DONE" and or_else is None:
         raise NotFound(f"Experiment {name} is DONE, and its cluster is not up. Its results: ray-nni show {name}")
     known = f"Experiment {name} is {status}" if status not in (None, "RUNNING") else f"This is about experiment {name}"

@@ -98,6 +98,14 @@ def machine_specs(config: ExperimentConfig, state: ClusterState) -> tuple[Machin
     return tuple(specs)
 
 
+def check_results_folder(folder: Path) -> None:
+    """Refuse a folder for results that cannot be made or written to, before anything is started. Raises UsageError."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "cannot be written to" if there.is_dir() else "is no folder"
+        raise UsageError(f"experimentWorkingDirectory: {folder}: {there} {why}. Name another folder.")
+
+
 def check_gpus(loaded: LoadedConfig, state: ClusterState) -> None:
     """Refuse trials that no machine could ever run. Raises UsageError."""
     wanted = loaded.experiment.trial_gpu_number or 0

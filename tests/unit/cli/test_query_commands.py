@@ -128,6 +128,14 @@ def test_an_experiment_whose_cluster_is_down_cannot_be_attached_to(typed: Type, 
     assert f"is DONE, and its cluster is not up. Its results: ray-nni show {experiment.experiment_id}" in said.err
 
 
+def test_an_experiment_whose_cluster_is_down_can_be_changed_after_an_up(
+    typed: Type, experiment: ExperimentEntry
+) -> None:
+    said = typed("update", "--max-trials", "9")
+    assert said.code == 4
+    assert f"is DONE, and it can be changed while its cluster is up. First: ray-nni up {experiment.config}" in said.err
+
+
 def test_an_experiment_without_records_says_so(typed: Type, experiment: ExperimentEntry) -> None:
     experiment.mirror.unlink()
     said = typed("show", "--json")

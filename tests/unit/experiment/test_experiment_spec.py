@@ -14,7 +14,14 @@ from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.config import LoadedConfig, load_config
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.experiment.spec import MachineSpec, read_spec, write_spec
-from ray_remote_nni.experiment.submit import check_gpus, kept_here, machine_specs, make_spec, new_experiment_id
+from ray_remote_nni.experiment.submit import (
+    check_gpus,
+    check_results_folder,
+    kept_here,
+    machine_specs,
+    make_spec,
+    new_experiment_id,
+)
 
 CONFIG = """\
 experimentName: digits
@@ -193,3 +200,10 @@ def test_a_trial_is_bound_to_its_machine_where_that_matters() -> None:
     assert experiment_spec(trial_gpu_number=1).pinned
     assert experiment_spec(machines=(MachineSpec(0, max_trials=1),)).pinned
     assert experiment_spec(machines=(MachineSpec(0, environment={"A": "1"}),)).pinned
+
+
+def test_results_that_could_be_kept_nowhere_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    check_results_folder(tmp_path / "new" / "folder")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"experimentWorkingDirectory: .*/file/results: .*/file is no folder"):
+        check_results_folder(tmp_path / "file" / "results")
