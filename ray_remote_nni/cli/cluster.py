@@ -13,7 +13,7 @@ from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.lost import stop_lost
 from ray_remote_nni.cluster.membership import find_cluster
 from ray_remote_nni.cluster.request import request_cluster
-from ray_remote_nni.cluster.state import ClusterState, all_states, load_state
+from ray_remote_nni.cluster.state import ClusterState, load_state
 from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import NotFound
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster, read_request
@@ -59,7 +59,8 @@ def up(
     loaded = load_config(config_or_latest(config), has_user=has_user)
     warn(loaded)
     request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
-    brought = asyncio.run(change_cluster(request, machine_rows(), allow_partial=allow_partial, force=force))
+    changing = change_cluster(request, loaded.experiment, machine_rows(), allow_partial=allow_partial, force=force)
+    brought = asyncio.run(changing)
     state = brought.state
     if not brought.started and not brought.left:
         say(f"Cluster {state.name} is up already; nothing to do.")
@@ -109,10 +110,7 @@ def _down_without_state(config: Path) -> None:
 
 def _cluster_of(config: Path | None) -> ClusterState:
     if config is None:
-        states = all_states()
-        if not states:
-            raise NotFound("No cluster is up, so there is none to take down.")
-        return states[0]
+        return latest_cluster("No cluster is up, so there is none to take down.")
     # A cluster may be named, too: what `status` shows.
     named = load_state(str(config)) if not config.exists() and config.name == str(config) else None
     if named is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ray_remote_nni.cluster.alone import alone_with
@@ -36,6 +36,9 @@ from ray_remote_nni.cluster.together import MachinesFailed, led, on_all
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import ClusterError
 
+#: `before_join(cluster, connection to its head)`: nodes of this cluster, which runs, are about to be started.
+BeforeJoin = Callable[[ClusterState, Transport], Awaitable[None]]
+
 
 @dataclass(frozen=True)
 class BroughtUp:
@@ -53,6 +56,7 @@ async def bring_up(
     allow_partial: bool = False,
     force: bool = False,
     before_stop: BeforeStop | None = None,
+    before_join: BeforeJoin | None = None,
 ) -> BroughtUp:
     """Make the cluster run, with the machines that are wanted now.
 
@@ -60,18 +64,24 @@ async def bring_up(
     `allow_partial`, or where the cluster misses machines already, it goes on without those, as long as the head is
     not among them.
     Nodes that are not wanted any more, or with other settings, are stopped after `before_stop(cluster, nodes)`, which
-    may raise. With `force` those that cannot be reached are forgotten.
+    may raise. With `force` those that cannot be reached are forgotten. Nodes join a cluster that runs after
+    `before_join(cluster, connection to the head)`.
     Of two commands that want the same cluster the second waits, and finds it up.
     """
     first = request.machines[0].settings.host
     waiting = "another command is at work on this cluster; waiting for it"
     config, machines = str(request.config.absolute()), [machine.identity for machine in request.machines]
     async with alone_with(config, machines, lambda: report(first, waiting)):
-        return await _bring_up(request, report, allow_partial, force, before_stop)
+        return await _bring_up(request, report, allow_partial, force, before_stop, before_join)
 
 
 async def _bring_up(
-    request: ClusterRequest, report: Report, allow_partial: bool, force: bool, before_stop: BeforeStop | None
+    request: ClusterRequest,
+    report: Report,
+    allow_partial: bool,
+    force: bool,
+    before_stop: BeforeStop | None,
+    before_join: BeforeJoin | None,
 ) -> BroughtUp:
     known = find_cluster(request)
     members = members_of(request, known)
@@ -102,7 +112,7 @@ async def _bring_up(
                     raise MachinesFailed(errors)
                 machines = await _with_addresses(request, known, machines)
                 parting = Parting(request, report, members.leaving, force, before_stop)
-                return await _start_missing(request, known, name, members, machines, parting, report)
+                return await _start_missing(request, known, name, members, machines, parting, before_join, report)
             except MachinesFailed as error:
                 failed = {one.machine for one in error.errors}
                 if heads & failed or not (allow_partial or (known is not None and known.missing)):
@@ -142,6 +152,7 @@ async def _start_missing(
     members: Members,
     machines: Sequence[ReachedMachine],
     parting: Parting,
+    before_join: BeforeJoin | None,
     report: Report,
 ) -> BroughtUp:
     by_index = {machine.index: machine for machine in machines}
@@ -198,6 +209,8 @@ async def _start_missing(
     }
     try:
         if running is not None:
+            if before_join is not None:
+                await before_join(state, by_index[head].connection)
             await on_all(starts.values())
         else:
             bringing = bring_dependencies(by_index[head], dependencies)

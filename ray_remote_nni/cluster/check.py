@@ -212,12 +212,12 @@ async def _survey(
 ) -> tuple[Sequence[str], list[dict[int, bool]], list[tuple[int, MachineError]]]:
     """Return the machines' addresses, whom each reaches, and what is in the way."""
     neighbours = [Neighbour(one.machine.settings, one.transport, one.facts) for one in reached]
-    hosts = [one.machine.settings.host.lower() for one in reached]
     likely = [node_address(one.machine.settings, one.facts) for one in reached]
     ways: list[dict[int, bool]] = [{} for _ in reached]
     if len(reached) < 2:
         return likely, ways, []
-    head = request.head_host if (request.head_host or "").lower() in hosts else None
+    wanted = request.head_host
+    head = wanted if wanted and any(one.machine.settings.is_called(wanted) for one in reached) else None
     try:
         survey, errors = await survey_neighbours(neighbours, head, request.ports)
     except ClusterError as error:

@@ -14,6 +14,7 @@ from typing import Any
 from ray_remote_nni.cluster.transport import NoShell, Transport, run_shell
 from ray_remote_nni.cluster.windows import refuse_windows
 from ray_remote_nni.errors import MachineError
+from ray_remote_nni.guard.start import IDENTITY_FILE
 
 _SOURCE = Path(__file__).parent / "remote/facts.py"
 _NO_PYTHON = "no python"
@@ -94,6 +95,8 @@ class Question:
     first_port: int
     last_port: int
     fixed_ports: tuple[int, ...] = ()
+    #: What a guard says of itself, in its node's folder.
+    guard_file: str = IDENTITY_FILE
 
 
 async def read_facts(

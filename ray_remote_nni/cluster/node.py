@@ -9,6 +9,7 @@ from ray_remote_nni.cluster.module import answers, ask_module, run_module
 from ray_remote_nni.cluster.plan import NodePlan
 from ray_remote_nni.cluster.transport import Transport, quote, run_shell
 from ray_remote_nni.errors import MachineError
+from ray_remote_nni.guard.start import IDENTITY_FILE
 
 START_TIMEOUT_S = 90.0
 _STOP_TIMEOUT_S = 60.0
@@ -73,7 +74,7 @@ async def _last_words(transport: Transport, node: NodePlan) -> str:
 async def node_runs(transport: Transport, directory: str) -> bool:
     """Tell whether the guard of the node in this folder runs."""
     # Its PID may be another process's by now, which did not start at the same tick.
-    script = f"""known={quote(f"{directory}/guard.json")}
+    script = f"""known={quote(f"{directory}/{IDENTITY_FILE}")}
 pid=$(sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' "$known" 2>/dev/null)
 ticks=$(sed -n 's/.*"start_ticks": \\([0-9]*\\).*/\\1/p' "$known" 2>/dev/null)
 [ -n "$pid" ] && set -- $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) && [ "${{20}}" = "$ticks" ] && echo runs"""

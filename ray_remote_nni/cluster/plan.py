@@ -36,6 +36,10 @@ class MachineSettings:
         """Return what tells it from the others."""
         return self.host if self.port is None else f"{self.host} port {self.port}"
 
+    def is_called(self, name: str) -> bool:
+        """Tell whether `ray.headNode` may mean it: by its host, or host:port where others have the same host."""
+        return name.lower() in (self.host.lower(), f"{self.host}:{self.port}".lower())
+
 
 @dataclass(frozen=True)
 class NodePlan:
@@ -67,10 +71,11 @@ def choose_head(machines: Sequence[MachineSettings], head_host: str | None) -> i
     """Return the index of the head: `ray.headNode`, or the first machine. Raises UsageError."""
     if head_host is None:
         return 0
-    hosts = [machine.host.lower() for machine in machines]
-    if head_host.lower() not in hosts:
-        raise UsageError(f"ray.headNode: {head_host} is not a host of the machineList ({', '.join(hosts)}).")
-    return hosts.index(head_host.lower())
+    for index, machine in enumerate(machines):
+        if machine.is_called(head_host):
+            return index
+    hosts = ", ".join(machine.host for machine in machines)
+    raise UsageError(f"ray.headNode: {head_host} is not a host of the machineList ({hosts}).")
 
 
 def node_address(machine: MachineSettings, known: MachineFacts) -> str:

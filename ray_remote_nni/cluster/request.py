@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -119,8 +119,22 @@ def request_cluster(
         )
 
     return ClusterRequest(
-        config, "remote", requested(True), experiment.ray.head_node, *shared, disabled=requested(False)
+        config,
+        "remote",
+        requested(True),
+        _head_host(experiment.ray.head_node, service.machine_list),
+        *shared,
+        disabled=requested(False),
     )
+
+
+def _head_host(name: str | None, machines: Sequence[MachineConfig]) -> str | None:
+    """Return `ray.headNode` without a port that nobody needs to tell the machine from the others."""
+    hosts = Counter(machine.host.lower() for machine in machines)
+    for machine in machines:
+        if name is not None and name.lower() == f"{machine.host}:{machine.port}".lower():
+            return machine.host if hosts[machine.host.lower()] == 1 else name
+    return name
 
 
 def identity_of(machine: MachineConfig | LocalConfig) -> Identity:

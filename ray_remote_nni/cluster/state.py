@@ -20,13 +20,24 @@ Identity = tuple[str, int | None, str | None]
 
 
 @dataclass(frozen=True)
-class MachineState:
-    """A node of the cluster and what is needed to stop it."""
+class Member:
+    """A machine that belongs to the cluster; `index` is the number of its node."""
 
     host: str
     port: int | None
     user: str | None
     index: int
+
+    @property
+    def identity(self) -> Identity:
+        """Return what makes it the same machine: host, port and user, as the configuration has them."""
+        return self.host, self.port, self.user
+
+
+@dataclass(frozen=True)
+class MachineState(Member):
+    """A node of the cluster and what is needed to stop it."""
+
     address: str
     home: str
     python: str
@@ -38,25 +49,10 @@ class MachineState:
     key_file: str | None = None
     by_password: bool = False
 
-    @property
-    def identity(self) -> Identity:
-        """Return what makes it the same machine: host, port and user, as the configuration has them."""
-        return self.host, self.port, self.user
-
 
 @dataclass(frozen=True)
-class MissingMachine:
+class MissingMachine(Member):
     """A machine that the cluster goes without so far, since it failed when the cluster was brought up."""
-
-    host: str
-    port: int | None
-    user: str | None
-    index: int
-
-    @property
-    def identity(self) -> Identity:
-        """Return what makes it the same machine: host, port and user, as the configuration has them."""
-        return self.host, self.port, self.user
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, MachineConfig, RemoteConfig
 from ray_remote_nni.config.names import FieldPath
 from ray_remote_nni.config.normalise import normalise
-from ray_remote_nni.config.problems import ConfigInvalid, Problem, in_reading_order
+from ray_remote_nni.config.problems import ConfigInvalid, Level, Problem, in_reading_order
 from ray_remote_nni.config.service import HasUser, build_service, check_service, nobody_knows, relevant
 from ray_remote_nni.config.space_source import load_search_space
 from ray_remote_nni.config.spelling import correct_names
@@ -37,17 +37,22 @@ class LoadedConfig:
 
 
 def load_config(
-    path: Path, environ: Mapping[str, str] = os.environ, *, has_user: HasUser = nobody_knows
+    path: Path,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    has_user: HasUser = nobody_knows,
+    unlisted: Level = "error",
 ) -> LoadedConfig:
     """Read and check the config at `path`. Raises ConfigInvalid with all of its problems.
 
     `has_user(host, port)` tells whether a machine's login name is known from elsewhere, so that it may be left out.
+    Options for a machine that is not listed (`ray.machines`) are as bad as `unlisted` says.
     """
     source = read_source(path)
     base = path.absolute().parent
     source, unset = substitute(source, environ)
     source, odd = in_v2(source)
-    experiment, problems = _build(source, base, has_user)
+    experiment, problems = _build(source, base, has_user, unlisted)
     problems += odd
     unset = relevant(source, unset, problems)
     # What is wrong with a value whose variable is not set is that variable, whatever else it seems to be.
@@ -96,7 +101,9 @@ def read_source(path: Path) -> Source:
     return Source(file, node)
 
 
-def _build(source: Source, base: Path, has_user: HasUser) -> tuple[ExperimentConfig | None, list[Problem]]:
+def _build(
+    source: Source, base: Path, has_user: HasUser, unlisted: Level
+) -> tuple[ExperimentConfig | None, list[Problem]]:
     builder = Builder(source, base)
     ready: dict[str, Any] = {"training_service": build_service(builder)}
     ready["search_space"], problems = load_search_space(source, base)
@@ -114,7 +121,7 @@ def _build(source: Source, base: Path, has_user: HasUser) -> tuple[ExperimentCon
                 ready[name], more = check_assessor(source, algorithm, (name,))
                 problems += more
     experiment = builder.build(ExperimentConfig, source.root, (), ready)
-    problems += check_files(source, base) + check_service(source, has_user) + unused_warnings(source)
+    problems += check_files(source, base) + check_service(source, has_user, unlisted) + unused_warnings(source)
     return None if experiment is None else _settled(experiment, source), builder.problems + problems
 
 

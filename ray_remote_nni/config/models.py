@@ -187,7 +187,9 @@ class MachineOptions(_TrialEnvironment):
 class RayConfig(_TrialEnvironment):
     """Our own settings; NNI does not know this block. `trial_memory` is in bytes."""
 
-    head_node: Annotated[Host | None, Field(description="Host of the machineList that is the head")] = None
+    head_node: Annotated[
+        Line | None, Field(description="Machine of the machineList that is the head: HOST, or HOST:PORT")
+    ] = None
     trial_cpu_number: Annotated[Cpus, Field(description="CPUs reserved for a trial")] = 0.0
     trial_memory: Annotated[SizeBytes | None, Field(description="Memory reserved for a trial: 4gb")] = None
     trial_node_number: Annotated[Count, Field(description="Machines of one distributed trial")] = 1

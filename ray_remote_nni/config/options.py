@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, text_of
 from ray_remote_nni.config.names import listed, nearest, some_of
-from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.problems import Level, Problem
 from ray_remote_nni.config.values import flag, whole_number
 
 _PATH = ("ray", "machines")
@@ -12,12 +12,15 @@ _PATH = ("ray", "machines")
 LOCAL_HOST = "localhost"
 
 
-def check_options(source: Source, machines: Node | None) -> list[Problem]:
-    """What is wrong between `ray.machines`, the machineList and `ray.headNode`."""
+def check_options(source: Source, machines: Node | None, unlisted: Level = "error") -> list[Problem]:
+    """What is wrong between `ray.machines`, the machineList and `ray.headNode`.
+
+    Options for a machine that is not listed are as bad as `unlisted` says.
+    """
     options = source.find(_PATH)
     if not isinstance(options, LocatedDict):
         return []
-    hosts = _hosts(machines)
+    hosts = listed_machines(machines)
     names = {host for host, _ in hosts} | {f"{host}:{port}" for host, port in hosts}
     problems = []
     for entry in options.entries:
@@ -25,18 +28,26 @@ def check_options(source: Source, machines: Node | None) -> list[Problem]:
             known = [host for host, _ in hosts]
             message = f"it names no machine; accepted: a host of the machineList ({some_of(known)}), or host:port"
             remedy = f"Write {nearest(entry.key, known) or listed(known)}" if known else None
-            problems.append(source.problem((*_PATH, entry.key), message, remedy, mark=entry.mark))
+            path = (*_PATH, entry.key)
+            problems.append(source.problem(path, message, remedy, mark=entry.mark, level=unlisted))
     closed = {host: _closed(options, *host) for host in hosts}
     if hosts and all(closed.values()):
         problems.append(source.problem(_PATH, "they leave no machine for trials", "Enable one of them"))
     head = text_of(source.find(("ray", "headNode")))
-    if head is not None and "enabled" in {why for (host, _), why in closed.items() if host.lower() == head.lower()}:
+    named = {(host, port): closed[host, port] for host, port in hosts if head and is_called(head, host, port)}
+    if named and set(named.values()) == {"enabled"}:
         message = f"{head} is not enabled (ray.machines)"
         problems.append(source.problem(("ray", "headNode"), message, "Name another, or give it maxTrials: 0"))
     return problems
 
 
-def _hosts(machines: Node | None) -> list[tuple[str, int]]:
+def is_called(name: str, host: str, port: int) -> bool:
+    """Tell whether a machine is what `ray.headNode` means by a name."""
+    return name.lower() in (host.lower(), f"{host}:{port}".lower())
+
+
+def listed_machines(machines: Node | None) -> list[tuple[str, int]]:
+    """Return host and port of each machine of a machineList; where there is none, those of this machine."""
     if not isinstance(machines, LocatedList):
         return [(LOCAL_HOST, 22)] if machines is None else []
     found = []

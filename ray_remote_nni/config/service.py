@@ -9,9 +9,9 @@ from ray_remote_nni.config.hints import field_names
 from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, describe
 from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, RemoteConfig
 from ray_remote_nni.config.names import FieldPath, fold, nearest, some_of
-from ray_remote_nni.config.options import check_options
+from ray_remote_nni.config.options import check_options, is_called, listed_machines
 from ray_remote_nni.config.ports import check_ports
-from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.problems import Level, Problem
 from ray_remote_nni.config.values import whole_number
 
 #: `has_user(host, port)`: whether something else than the config knows a machine's login name.
@@ -83,7 +83,7 @@ def nobody_knows(host: str, port: int | None) -> bool:
     return False
 
 
-def check_service(source: Source, has_user: HasUser) -> list[Problem]:
+def check_service(source: Source, has_user: HasUser, unlisted: Level = "error") -> list[Problem]:
     """What is wrong between the fields of the training service and of the experiment, each by itself being good."""
     service = source.root.given("trainingService")
     if not isinstance(service, LocatedDict):
@@ -92,7 +92,8 @@ def check_service(source: Source, has_user: HasUser) -> list[Problem]:
     problems = _check_sharing(source, service, machines)
     if isinstance(machines, LocatedList):
         problems += _check_machines(source, machines) + _check_users(source, machines, has_user)
-    return problems + _check_head(source, machines) + check_options(source, machines) + check_ports(source)
+    problems += _check_head(source, machines) + check_options(source, machines, unlisted)
+    return problems + check_ports(source)
 
 
 def relevant(source: Source, unset: list[Problem], problems: list[Problem]) -> list[Problem]:
@@ -180,13 +181,10 @@ def _check_head(source: Source, machines: Node | None) -> list[Problem]:
         return [source.problem(("ray", "headNode"), message, "Remove it", level="warning")]
     if not isinstance(machines, LocatedList):
         return []
-    hosts = [
-        host.text
-        for machine in machines.items
-        if isinstance(machine, LocatedDict) and isinstance(host := machine.given("host"), LocatedScalar)
-    ]
-    if head.text.lower() in [host.lower() for host in hosts]:
+    listed = listed_machines(machines)
+    if any(is_called(head.text, *machine) for machine in listed):
         return []
+    hosts = [host for host, _ in listed]
     remedy = f"Write {nearest(head.text, hosts) or 'the host of one of its machines, as it stands there'}"
-    message = f"found {describe(head)}; accepted: a host of the machineList ({some_of(hosts)})"
+    message = f"found {describe(head)}; accepted: a host of the machineList ({some_of(hosts)}), or host:port"
     return [source.problem(("ray", "headNode"), message, remedy)]

@@ -54,8 +54,11 @@ def access_cluster(state: ClusterState, ask: Callable[[str], str]) -> ClusterAcc
 
 
 def read_request(config: Path, ask: Callable[[str], str] | None = None) -> ClusterRequest:
-    """Read which cluster a configuration asks for; `ask` is called for secrets that say `ask`. Raises ConfigInvalid."""
-    loaded = load_config(config, has_user=has_user)
+    """Read which cluster a configuration asks for; `ask` is called for secrets that say `ask`. Raises ConfigInvalid.
+
+    A machine that is not listed any more may still have options there: that keeps nobody from the cluster that is up.
+    """
+    loaded = load_config(config, has_user=has_user, unlisted="warning")
     return request_cluster(loaded.path, loaded.experiment, ask=ask)
 
 
@@ -65,9 +68,9 @@ def cluster_named(name: str) -> ClusterState | None:
     return state if state is not None and state.status == "up" else None
 
 
-def latest_cluster() -> ClusterState:
-    """Return the cluster that was brought up last. Raises NotFound."""
+def latest_cluster(none: str = "No cluster is up. Bring one up: ray-nni up CONFIG") -> ClusterState:
+    """Return the cluster that was brought up last. Raises NotFound, which says `none`."""
     states = all_states()
     if not states:
-        raise NotFound("No cluster is up. Bring one up: ray-nni up CONFIG")
+        raise NotFound(none)
     return states[0]

@@ -59,7 +59,7 @@ class Attempt:
         options: dict[str, Any] = {
             "name": f"trial {self.trial.sequence} {self.trial.trial_id}",
             "num_cpus": spec.trial_cpu_number,
-            "scheduling_strategy": on_node(place.node.node_id, hard=spec.pinned),
+            "scheduling_strategy": on_node(place.node.node_id, hard=spec.pinned or place.machine.binding),
         }
         if place.gpus:
             # The sum is for people who look at Ray's dashboard.

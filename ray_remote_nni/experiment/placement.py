@@ -106,8 +106,16 @@ class Placement:
         self._turn = 0
 
     def machine(self, node: Node) -> MachineSpec:
-        """Return how trials may use a machine; one that joined the cluster later has no wishes."""
+        """Return how trials may use a machine; where nobody has told, as they like."""
         return self._machines.get(node.index, MachineSpec(node.index))
+
+    def knows(self, node: Node) -> bool:
+        """Tell whether somebody has told how trials may use a machine."""
+        return node.index in self._machines
+
+    def learn(self, machine: MachineSpec) -> None:
+        """Be told how trials may use a machine."""
+        self._machines[machine.index] = machine
 
     @property
     def needs_view(self) -> bool:

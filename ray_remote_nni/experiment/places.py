@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from ray_remote_nni.experiment.gpu_watch import GpuWatch
+from ray_remote_nni.experiment.machines import joined_machine
 from ray_remote_nni.experiment.nodes import LiveNodes
 from ray_remote_nni.experiment.placement import ClusterView, Need, Node, Place, Placement
 from ray_remote_nni.experiment.spec import ExperimentSpec
@@ -33,7 +34,7 @@ class TrialPlaces:
 
     def usable(self) -> list[Node]:
         """Return the machines that could run a trial. Raises NoRoom where there is none."""
-        nodes = [node for node in self._nodes.list() if self._placement.could_hold(node)]
+        nodes = [node for node in self._live() if self._placement.could_hold(node)]
         if not nodes:
             raise NoRoom(
                 f"no machine can run a trial: {_described(self._need)}, and a machine that is not closed to it"
@@ -42,7 +43,7 @@ class TrialPlaces:
 
     def take(self) -> Place | None:
         """Return a place for a trial, which `release` gives back; None where there is none now."""
-        nodes = self._nodes.list()
+        nodes = self._live()
         view = ClusterView()
         if self._placement.needs_view:
             watched = [n for n in nodes if n.gpus and not self._placement.machine(n).use_active_gpu]
@@ -68,6 +69,14 @@ class TrialPlaces:
     def close(self) -> None:
         """Look at the machines no more."""
         self._gpus.close()
+
+    def _live(self) -> list[Node]:
+        """Return the machines that live, having learnt how trials may use those that joined."""
+        nodes = self._nodes.list()
+        for node in nodes:
+            if not self._placement.knows(node):
+                self._placement.learn(joined_machine(node.index))
+        return nodes
 
     def _wait(self, nodes: list[Node], view: ClusterView) -> None:
         """Tell, once, whom we wait for, if that takes long."""

@@ -13,7 +13,8 @@ from ray_remote_nni.cluster.membership import find_cluster
 from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.teardown import take_down
-from ray_remote_nni.config import LoadedConfig
+from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.config import ExperimentConfig, LoadedConfig
 from ray_remote_nni.errors import MachineError, NotFound, UsageError
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.attach import check_job
@@ -21,7 +22,7 @@ from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import catch_up, pull_outputs
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.stop import stop_experiment
-from ray_remote_nni.experiment.submit import check_results_folder, start_driver, submit
+from ray_remote_nni.experiment.submit import check_results_folder, machine_specs, start_driver, submit
 from ray_remote_nni.experiment.upload import Sent
 from ray_remote_nni.records.model import ENDED
 from ray_remote_nni.records.reader import RecordReader
@@ -43,12 +44,13 @@ class RunningExperiment:
 
 async def change_cluster(
     request: ClusterRequest,
+    config: ExperimentConfig,
     report: Report,
     *,
     allow_partial: bool = False,
     force: bool = False,
 ) -> BroughtUp:
-    """`up`: bring the cluster up, with the machines that are wanted now.
+    """`up`: bring the cluster up, with the machines that are wanted now, to be used as the configuration says.
 
     Raises UsageError where a machine is to leave on which trials run; with `force` these run again elsewhere.
     """
@@ -71,7 +73,14 @@ async def change_cluster(
             for failed in await pull_outputs(entry, leaving, access.connect):
                 report(failed.machine, f"warning: the output of its trials stays there: {failed.what}")
 
-    return await bring_up(request, report, allow_partial=allow_partial, force=force, before_stop=before_stop)
+    async def before_join(state: ClusterState, connection: Transport) -> None:
+        machines = [dataclasses.asdict(machine) for machine in machine_specs(config, state)]
+        told = {"directory": state.head.directory, "machines": machines}
+        await Head(state, connection).ask("ray_remote_nni.experiment.machines", told)
+
+    return await bring_up(
+        request, report, allow_partial=allow_partial, force=force, before_stop=before_stop, before_join=before_join
+    )
 
 
 async def _running_on(hosts: set[str], entry: ExperimentEntry, head: Head) -> list[str]:
@@ -92,7 +101,7 @@ async def start_experiment(
     """
     check_results_folder(loaded.experiment.experiment_working_directory)
     own = find_cluster(request) is None
-    state = (await change_cluster(request, report)).state
+    state = (await change_cluster(request, loaded.experiment, report)).state
     access = ClusterAccess(state, request)
     try:
         async with access.head() as head:

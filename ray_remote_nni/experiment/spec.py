@@ -29,6 +29,11 @@ class MachineSpec:
     use_active_gpu: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def binding(self) -> bool:
+        """Tell whether a trial that this machine was chosen for must run there, and nowhere else."""
+        return self.max_trials is not None or bool(self.environment)
+
 
 @dataclass(frozen=True)
 class ExperimentSpec:
@@ -68,8 +73,7 @@ class ExperimentSpec:
     @property
     def pinned(self) -> bool:
         """Tell whether a trial must run on the very machine that was chosen for it, and nowhere else."""
-        limited = any(machine.max_trials is not None or machine.environment for machine in self.machines)
-        return bool(self.trial_gpu_number) or limited
+        return bool(self.trial_gpu_number) or any(machine.binding for machine in self.machines)
 
     @property
     def optimize_mode(self) -> OptimizeMode:
@@ -92,10 +96,15 @@ class ExperimentSpec:
 def write_spec(directory: Path, text: str) -> None:
     """Write a spec file into an experiment's folder, for its owner's eyes only."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = directory / f"{SPEC_FILE}.part"
+    write_private(directory / SPEC_FILE, text)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file for its owner's eyes only, whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
-    part.replace(directory / SPEC_FILE)
+    part.replace(path)
 
 
 def read_spec(directory: Path) -> ExperimentSpec:

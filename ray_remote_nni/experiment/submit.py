@@ -75,20 +75,21 @@ def _with_seed(tuner: AlgorithmConfig) -> dict[str, Any]:
 
 
 def machine_specs(config: ExperimentConfig, state: ClusterState) -> tuple[MachineSpec, ...]:
-    """Return what the configuration wants of each machine of the cluster."""
+    """Return what the configuration wants of each machine of the cluster, and of those that it misses so far."""
     service = config.training_service
     listed = (service,) if isinstance(service, LocalConfig) else service.machine_list
     wanted = {identity_of(machine): machine for machine in listed}
     specs = []
-    for node in state.machines:
-        machine = wanted.get(node.identity)
+    for index, identity in state.members:
+        machine = wanted.get(identity)
         if machine is None:
             continue
-        options = config.ray.machine(node.host, machine.port if isinstance(machine, MachineConfig) else 22)
+        host, *_ = identity
+        options = config.ray.machine(host, machine.port if isinstance(machine, MachineConfig) else 22)
         specs.append(
             MachineSpec(
-                index=node.index,
-                host=node.host,
+                index=index,
+                host=host,
                 max_trials=options.max_trials,
                 trials_per_gpu=machine.max_trial_number_per_gpu,
                 use_active_gpu=machine.use_active_gpu,

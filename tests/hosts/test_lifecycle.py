@@ -25,7 +25,7 @@ TRIAL = """
     nni.report_intermediate_result(0)
     while os.environ["NNI_TRIAL_SEQ_ID"] == "0" and not pathlib.Path("/tmp/ray-nni-go").exists():
         time.sleep(0.1)
-    nni.report_final_result(1)
+    nni.report_final_result({"default": 1, "own": os.environ.get("OWN")})
 """
 
 
@@ -53,7 +53,9 @@ def test_a_cluster_follows_its_configuration_as_machines_join_leave_and_change(
         client.run("run", config, "--detach")
         until(lambda: any(trial["intermediate"] for trial in client.trials()))
 
-        rewrite(config, entries)
+        # The experiment, which goes on, has never heard of the third.
+        limits = {head.address: {"maxTrials": 0}, third.address: {"maxTrials": 1, "trialEnvironment": {"OWN": "3rd"}}}
+        rewrite(config, entries, ray={"machines": limits})
         assert f"{third.address:<16}  worker up" in client.run("up", config).stderr
         assert hosts(client) == [(machine.address, "up") for machine in machines]
 
@@ -66,10 +68,11 @@ def test_a_cluster_follows_its_configuration_as_machines_join_leave_and_change(
         assert by_password.processes() == quiet[1]
         assert by_password.run("ls ~/.ray-nni/clusters").split() == []
         assert {process.pid for process in untouched} <= {process.pid for process in head.processes()}
-        again = until(lambda: [t for t in client.trials() if t["attempt"] == 2 and t["intermediate"]], 60)
+        again = until(lambda: [t for t in client.trials() if t["attempt"] > 1 and t["intermediate"]], 60)
         assert again[0]["machine"] == third.address
         third.run("touch /tmp/ray-nni-go")
         assert client.json("attach")["trials"] == {"SUCCEEDED": 1}
+        assert client.trials()[0]["metric"]["own"] == "3rd"
 
         rewrite(config, [changed], ray={})
         assert "ray-nni down, then ray-nni up" in client.run("up", config, code=2).stderr

@@ -47,6 +47,7 @@ BARE = {
     "cluster.remote.stop_node",
     "experiment.receive",
     "experiment.receive_code",
+    "experiment.machines",
     "experiment.collect",
     "records.feed",
     "records.requests",

@@ -42,12 +42,14 @@ def main(arguments, stream):
         "ssh_address": (os.environ.get("SSH_CONNECTION", "").split() + [""] * 4)[2],
         "hostname_resolves": resolves(socket.gethostname()),
         "taken_ports": owners(
-            [port for port in arguments["fixed_ports"] if not is_free(port)], under(home, "clusters")
+            [port for port in arguments["fixed_ports"] if not is_free(port)],
+            under(home, "clusters"),
+            arguments["guard_file"],
         ),
         "clock": time.time(),
         "free_ports": free_ports(arguments["ports"], arguments["first_port"], arguments["last_port"]),
         "installed": folders(under(home, "lib")),
-        "guard": guard(under(home, "clusters", arguments["cluster"], arguments["node"])),
+        "guard": guard(under(home, "clusters", arguments["cluster"], arguments["node"], arguments["guard_file"])),
     }
 
 
@@ -166,7 +168,7 @@ def is_free(port):
     return True
 
 
-def owners(ports, clusters):
+def owners(ports, clusters, guard_file):
     """Return [port, cluster] for each TCP port that is taken: the cluster of ours in that folder, "" where none has it.
 
     A node's processes are all below its guard, and only their owner can see what they listen on.
@@ -175,7 +177,7 @@ def owners(ports, clusters):
     if ports:
         for cluster in folders(clusters):
             for node in folders(os.path.join(clusters, cluster)):
-                guards[guard(os.path.join(clusters, cluster, node))] = cluster
+                guards[guard(os.path.join(clusters, cluster, node, guard_file))] = cluster
     guards.pop(None, None)
     parents = {int(pid): parent(pid) for pid in os.listdir("/proc") if pid.isdigit()} if guards else {}
     sockets = {}
@@ -264,10 +266,10 @@ def resolves(name):
     return bool(found)
 
 
-def guard(directory):
-    """Return the nanny's PID of a guard of ours that runs here for this node, None where there is none."""
+def guard(path):
+    """Return the nanny's PID of a guard of ours that runs here and wrote this file, None where there is none."""
     try:
-        with open(os.path.join(directory, "guard.json")) as file:
+        with open(path) as file:
             known = json.load(file)
         with open("/proc/{}/stat".format(known["pid"])) as file:
             fields = file.read().rpartition(")")[2].split()

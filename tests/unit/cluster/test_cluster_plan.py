@@ -146,6 +146,12 @@ def test_a_head_that_is_no_machine_is_told_with_those_that_are() -> None:
         choose_head([M1, M2], "192.0.2.9")
 
 
+def test_the_head_among_machines_of_one_host_is_named_by_its_port() -> None:
+    behind_ports = [MachineSettings("gate", port=port) for port in (10022, 10023)]
+    assert choose_head(behind_ports, "Gate:10023") == 1
+    assert choose_head(behind_ports, "gate") == 0
+
+
 @pytest.mark.parametrize(
     ("host", "changes", "address"),
     [

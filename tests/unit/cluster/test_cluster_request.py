@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from machine_values import cluster_state, machine_state
 
+from ray_remote_nni.cluster.membership import wanted_head
 from ray_remote_nni.cluster.request import ClusterRequest, request_cluster
 from ray_remote_nni.config import load_config
 from ray_remote_nni.errors import UsageError
@@ -126,6 +127,16 @@ def test_the_configuration_names_the_head(tmp_path: Path) -> None:
     machines = ("{host: 192.0.2.1, user: bob}", "{host: 192.0.2.2, user: bob}")
     assert request(tmp_path, remote(*machines, more="ray: {headNode: 192.0.2.2}")).head_host == "192.0.2.2"
     assert request(tmp_path, remote(*machines)).head_host is None
+
+
+@pytest.mark.parametrize(("port", "head"), [(10023, "gate:10023"), (10024, "attic")])
+def test_the_head_may_be_named_with_its_port(tmp_path: Path, port: int, head: str) -> None:
+    places = (("gate", 10022), ("gate", 10023), ("attic", 10024))
+    machines = [f"{{host: {host}, port: {number}, user: bob}}" for host, number in places]
+    named = {number: host for host, number in places}[port]
+    made = request(tmp_path, remote(*machines, more=f"ray: {{headNode: '{named}:{port}'}}"))
+    assert made.head_host == head
+    assert wanted_head(made) == [number for _, number in places].index(port)
 
 
 def test_the_local_platform_is_this_machine_without_a_login(tmp_path: Path) -> None:

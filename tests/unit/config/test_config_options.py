@@ -27,6 +27,15 @@ def test_options_are_a_hosts_or_of_one_of_its_ports(load: Load) -> None:
     assert ray.machine("192.0.2.7").max_trials is None
 
 
+def test_the_head_is_a_host_or_one_of_its_ports(load: Load) -> None:
+    assert load(REMOTE + "ray: {headNode: 'GPU1:10022'}\n").experiment.ray.head_node == "GPU1:10022"
+    # One of two machines of the host is left: that one is the head.
+    load(REMOTE + "ray: {headNode: gpu1, machines: {'gpu1:22': {enabled: false}}}\n")
+    for head, message in (("gpu1:10023", "or host:port"), ("gpu1:10022", "gpu1:10022 is not enabled")):
+        with pytest.raises(ConfigInvalid, match=message):
+            load(REMOTE + f"ray: {{headNode: '{head}', machines: {{'gpu1:10022': {{enabled: false}}}}}}\n")
+
+
 def test_this_machine_is_localhost(load: Load) -> None:
     ray = load(LOCAL + "ray: {machines: {localhost: {maxTrials: 1}}}\n").experiment.ray
     assert ray.machine("localhost").max_trials == 1

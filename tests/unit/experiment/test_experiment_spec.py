@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from experiment_values import experiment_entry, experiment_spec
 
-from ray_remote_nni.cluster.state import ClusterState, MachineState
+from ray_remote_nni.cluster.state import ClusterState, MachineState, MissingMachine
 from ray_remote_nni.config import LoadedConfig, load_config
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.experiment.spec import MachineSpec, read_spec, write_spec
@@ -186,6 +186,14 @@ def test_each_machines_own_wishes_are_told_by_its_place_in_the_cluster(tmp_path:
     assert told[5] == MachineSpec(5, "m0", use_active_gpu=True)
     assert told[6] == MachineSpec(6, "m1", max_trials=3, trials_per_gpu=2, environment={"A": "mine"})
     assert told[7] == MachineSpec(7, "m2", max_trials=0)
+
+
+def test_a_machine_that_the_cluster_misses_so_far_is_told_of_all_the_same(tmp_path: Path) -> None:
+    state = cluster_with_gpus(1)
+    head = replace(state.head, user="bob")
+    missing = (MissingMachine("m1", None, "bob", 4),)
+    told = machine_specs(load(tmp_path, MIXED).experiment, replace(state, machines=(head,), missing=missing))
+    assert told[1] == MachineSpec(4, "m1", max_trials=3, trials_per_gpu=2, environment={"A": "mine"})
 
 
 def test_the_gpus_of_a_machine_that_runs_no_trials_do_not_count(tmp_path: Path) -> None:

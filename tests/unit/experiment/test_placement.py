@@ -114,6 +114,14 @@ def test_a_machine_gets_no_more_trials_than_it_may_have() -> None:
     assert not placement.could_hold(B)
 
 
+def test_a_machine_that_joins_has_the_limits_that_are_learnt_of_it() -> None:
+    placement = Placement(Need(), [MachineSpec(0)])
+    assert (placement.knows(A), placement.knows(B), placement.needs_view) == (True, False, False)
+    placement.learn(MachineSpec(1, max_trials=1))
+    assert [name(placement, A, B) for _ in range(4)] == ["a", "b", "a", "a"]
+    assert (placement.knows(B), placement.needs_view) == (True, True)
+
+
 def test_a_limit_of_a_machine_counts_the_trials_of_other_experiments() -> None:
     clock = Clock()
     placement = Placement(Need(), [MachineSpec(0, max_trials=3)], clock)
