@@ -149,7 +149,11 @@ TUNERS: Mapping[str, TunerArguments] = MappingProxyType(
                 "random_fraction": _SHARE,
                 "bandwidth_factor": _POSITIVE,
                 "min_bandwidth": _POSITIVE,
-                "config_space": ("no file here: write what is in it as searchSpace", lambda value: None),
+                "config_space": (
+                    "nothing, for .pcs files of ConfigSpace are not read: write its parameters as searchSpace, a line "
+                    "like lr real [0.001, 0.1] log as lr: {_type: loguniform, _value: [0.001, 0.1]}",
+                    lambda value: None,
+                ),
             },
         ),
         "GP": TunerArguments("maximize", _GP),

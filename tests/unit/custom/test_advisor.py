@@ -104,6 +104,56 @@ OLD_ADVISOR = """
             if data["value"] > 0.5 and not data["value"] <= 0.25:
                 self.handle_request_trial_jobs(1)
 """
+#: What an advisor needs of NNI 2.7 and before, which is for Pythons that are not everywhere: commands go to a pipe.
+OLD_NNI = {
+    "__init__": "",
+    "runtime/__init__": "",
+    "utils": """
+        class MetricType:
+            PERIODICAL = "PERIODICAL"
+    """,
+    "parameter_expressions": """
+        def uniform(low, high, random_state):
+            return -random_state.uniform(low, high)
+    """,
+    "runtime/protocol": """
+        from enum import Enum
+
+        class CommandType(Enum):
+            Initialize = b"IN"
+            RequestTrialJobs = b"GE"
+            ReportMetricData = b"ME"
+            TrialEnd = b"EN"
+            Initialized = b"ID"
+            NewTrialJob = b"TR"
+
+        try:
+            _in_file, _out_file = open(3, "rb"), open(4, "wb")
+        except OSError:
+            pass
+
+        def send(command, data):
+            data = data.encode("utf8")
+            _out_file.write(b"%b%14d%b" % (command.value, len(data), data))
+            _out_file.flush()
+    """,
+    "runtime/msg_dispatcher_base": """
+        from .protocol import CommandType
+
+        class MsgDispatcherBase:
+            def handle_import_data(self, data):
+                raise NotImplementedError
+
+            def process_command(self, command, data):
+                handlers = {
+                    CommandType.Initialize: self.handle_initialize,
+                    CommandType.RequestTrialJobs: self.handle_request_trial_jobs,
+                    CommandType.ReportMetricData: self.handle_report_metric_data,
+                    CommandType.TrialEnd: self.handle_trial_end,
+                }
+                handlers[command](data)
+    """,
+}
 
 
 @pytest.fixture
@@ -169,6 +219,23 @@ def test_an_advisor_written_for_nni_1_runs(start: Start, python: Path) -> None:
     assert advisor.call("news")["at_hand"] is True
     assert advisor.call("generate", ids=[1]) == [{"x": 100}]
     assert advisor.call("news")["at_hand"] is False
+
+
+def test_an_advisor_runs_where_nni_has_a_pipe_for_its_commands(start: Start, code: Path) -> None:
+    (code / "nni/runtime").mkdir(parents=True)
+    for name, text in OLD_NNI.items():
+        (code / f"nni/{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
+    advisor = (code / "old_advisor.py").read_text()
+    advisor = advisor.replace("nni.msg_dispatcher_base", "nni.runtime.msg_dispatcher_base")
+    (code / "old_advisor.py").write_text(advisor.replace("nni.protocol", "nni.runtime.protocol"))
+
+    process = start("old_advisor.Old")
+
+    assert process.call("generate", ids=[0]) == [{"x": -100}]
+    report(process, 0, 0.75)
+    process.call("end", id=0, status="SUCCEEDED", trial_id="trial0")
+    process.call("learn", data=[{"parameter": {"x": 1}, "value": 2}])
+    assert process.call("news")["at_hand"] is True
 
 
 def test_an_advisor_that_owes_trials_is_asked_again_only_for_places_that_have_become_free(

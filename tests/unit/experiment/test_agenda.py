@@ -131,6 +131,15 @@ def test_a_used_up_space_is_told_once_and_another_space_opens_it_again(store: Re
         assert ["used up" in notice.text for notice in records.notices()] == [True]
 
 
+def test_parameters_that_come_unasked_run_though_there_was_nothing_before(store: RecordStore) -> None:
+    suggestions = Numbers(1)
+    on = agenda(store, suggestions)
+    assert values(following(on, 2)) == [0, None]
+    suggestions.left, suggestions.at_hand = [5], True
+    assert not on.is_empty(None)
+    assert values(following(on, 1)) == [5]
+
+
 def test_closing_does_not_wait_for_a_tuner_that_thinks(store: RecordStore) -> None:
     on = agenda(store, Thinker())
 
