@@ -15,6 +15,7 @@ from ray_remote_nni.experiment.agenda import Agenda, Waiting
 from ray_remote_nni.experiment.assessing import Assessing
 from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost
 from ray_remote_nni.experiment.changes import changed
+from ray_remote_nni.experiment.end_notices import EndNotices
 from ray_remote_nni.experiment.judges import create_judge
 from ray_remote_nni.experiment.outcome import judge
 from ray_remote_nni.experiment.placement import Place
@@ -61,6 +62,7 @@ class ExperimentLoop:
         self._time_limit = TimeLimit(spec.max_experiment_duration_s, trials)
         assessor = create_judge(spec, trials)
         self._assessing = None if assessor is None else Assessing(assessor, self._stop_early)
+        self._end_notices = EndNotices(spec.experiment_id, trials)
         self._retries: dict[str, int] = {}
         self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
         self._endings: dict[str, Ending] = {}
@@ -286,7 +288,7 @@ class ExperimentLoop:
             exit_code=ended.exit_code,
             outcome=ended.reason or "ended",
             error=outcome.error,
-            notices=[("warning", outcome.warning)] if outcome.warning else (),
+            notices=self._end_notices.of(trial.trial_id, ended.exit_code, outcome),
         )
         self._tell(trial.trial_id, outcome.value, attempt.metrics, succeeded=outcome.status == "SUCCEEDED")
 

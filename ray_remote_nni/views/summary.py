@@ -86,10 +86,11 @@ def _last_failure(reader: RecordReader) -> TrialRecord | None:
     return failed[-1] if failed else None
 
 
-def _failure(trial: TrialRecord) -> Text:
+def _failure(trial: TrialRecord) -> RenderableType:
     text = Text.assemble(("Last failure: ", "bold red"), trial_title(trial))
     if trial.exit_code is not None:
         text.append(f", exit code {trial.exit_code}")
-    if trial.error:
-        text.append(f": {one_line(trial.error)[-300:]}")
-    return text
+    lines = clean(trial.error or "").strip()
+    if not lines or lines == f"exit code {trial.exit_code}":
+        return text
+    return Group(text, Padding(Text(lines, no_wrap=True, overflow="ignore"), (0, 0, 0, 2)))

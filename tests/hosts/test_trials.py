@@ -247,14 +247,15 @@ def test_time_limits_hold_and_failures_show_their_last_words(client: Client, exp
         if sequence > 2:
             nni.report_final_result(1)
     """
-    result = client.json("run", experiment(script, maxTrialDuration="2s", maxTrialNumber=4))
+    watched = client.run("run", experiment(script, maxTrialDuration="2s", maxTrialNumber=4), "--json")
 
     trials = client.trials()
+    assert f"trial {trials[1]['trialId']} failed with exit code 1:\nno luck today" in watched.stderr
     assert [trial["status"] for trial in trials] == ["EARLY_STOPPED", "FAILED", "SUCCEEDED", "SUCCEEDED"]
     assert trials[1]["exitCode"] == 1
     assert "no luck today" in trials[1]["error"]
     assert trials[2]["value"] is None
-    assert result["status"] == "DONE"
+    assert json.loads(watched.stdout)["status"] == "DONE"
     assert "without a final result" in client.run("show").stdout
 
 

@@ -42,7 +42,9 @@ def test_a_failure_is_told_with_its_cause(store: RecordStore, reader: RecordRead
         "no trial succeeded",
         "No trial succeeded with a value, so there is no best one.",
         "",
-        "Last failure: trial 1 (t0001), exit code 1: Traceback: ValueError: lr",
+        "Last failure: trial 1 (t0001), exit code 1",
+        "  Traceback:",
+        "  ValueError: lr",
     ]
 
 
