@@ -13,10 +13,12 @@ from ray_remote_nni.config.assessors import check_assessor
 from ray_remote_nni.config.build import Builder
 from ray_remote_nni.config.environment import substitute
 from ray_remote_nni.config.files import check_files
+from ray_remote_nni.config.hints import field_names
 from ray_remote_nni.config.legacy import convert_v1, is_v1
+from ray_remote_nni.config.legacy_names import ROOT_BLOCKS, ROOT_FIELDS
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig, ExperimentConfig, MachineConfig, RemoteConfig
-from ray_remote_nni.config.names import FieldPath
+from ray_remote_nni.config.names import FieldPath, nearest, some_of
 from ray_remote_nni.config.normalise import normalise
 from ray_remote_nni.config.problems import ConfigInvalid, Level, Problem, in_reading_order
 from ray_remote_nni.config.service import HasUser, build_service, check_service, nobody_knows, relevant
@@ -51,6 +53,7 @@ def load_config(
     source = read_source(path)
     base = path.absolute().parent
     source, unset = substitute(source, environ)
+    refuse_other_files(source)
     source, odd = in_v2(source)
     experiment, problems = _build(source, base, has_user, unlisted)
     problems += odd
@@ -62,6 +65,17 @@ def load_config(
     if experiment is None or any(problem.level == "error" for problem in problems):
         raise ConfigInvalid(problems)
     return LoadedConfig(path, experiment, tuple(problems))
+
+
+def refuse_other_files(source: Source) -> None:
+    """Raise ConfigInvalid for a file that is about something else: it has not one field of an experiment."""
+    known = (*field_names(ExperimentConfig), "advisor", *ROOT_FIELDS, *ROOT_BLOCKS)
+    keys = [entry.key for entry in source.root.entries]
+    if keys and not is_v1(source.root) and not any(nearest(key, known, likeness=0.8) for key in keys):
+        message = f"this is no experiment's configuration: it has other fields ({some_of(keys)})"
+        raise ConfigInvalid(
+            [source.problem((), message, "Check that this is the file you mean", mark=source.root.mark)]
+        )
 
 
 def _without_moot_warnings(problems: list[Problem]) -> list[Problem]:

@@ -24,10 +24,10 @@ def dotted(path: FieldPath) -> str:
     return text
 
 
-def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that a typo most likely meant, or None if none is near."""
+def nearest(name: str, candidates: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The candidate that a typo most likely meant, or None if none is near; 1 is the likeness of equal names."""
     by_folded = {fold(candidate): candidate for candidate in candidates}
-    matches = difflib.get_close_matches(fold(name), by_folded, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(fold(name), by_folded, n=1, cutoff=likeness)
     return by_folded[matches[0]] if matches else None
 
 

@@ -82,7 +82,8 @@ def _without_annotations(source: Source, base: Path) -> list[Problem]:
     file = source.name(("searchSpaceFile",))
     message = "NNI's annotations are not supported, as in NNI 3.0"
     if not annotated.problems:
-        remedy = f"There is none in the Python files of {shown}: remove this, and add {file}: search_space.json"
+        none = f"There is none in the Python files of {shown}: remove" if directory.is_dir() else "Remove"
+        remedy = f"{none} this, and add {file}: search_space.json"
         return [source.problem(("useAnnotation",), message, remedy)]
     if not annotated.space:
         remedy = f"None of what is named below says which values a parameter has: remove this, and add {file}"

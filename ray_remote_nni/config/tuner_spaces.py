@@ -46,9 +46,11 @@ def _no_batch(space: Mapping[str, Any]) -> Iterator[SpaceProblem]:
         yield SpaceProblem((), "the tuner Batch takes one choice among parameter sets, and nothing else", remedy)
         return
     ((name, spec),) = space.items()
-    for index, value in enumerate(spec["_value"]):
-        if not isinstance(value, Mapping):
-            yield SpaceProblem((name, "_value", index), "each of Batch's values must be a set of parameters", remedy)
+    wrong = [index for index, value in enumerate(spec["_value"]) if not isinstance(value, Mapping)]
+    if wrong:
+        more = f" (and {len(wrong) - 1} more are none)" if len(wrong) > 1 else ""
+        message = f"each of Batch's values must be a set of parameters{more}"
+        yield SpaceProblem((name, "_value", wrong[0]), message, remedy)
 
 
 def _unsupported(tuner: str, accepted: Accepted, name: str, spec: Mapping[str, Any]) -> Iterator[SpaceProblem]:

@@ -39,7 +39,10 @@ class Rows:
 
 
 class Columns:
-    """A table, or where a line has no room for its rows, a block for each: the first cell, the others with labels."""
+    """A table, or where a line has no room for its rows, a block for each: the first cell, the others with labels.
+
+    A row whose first cell is empty goes on with the block before.
+    """
 
     def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[Text]], *, indent: int = 0) -> None:
         self._columns = columns
@@ -58,7 +61,8 @@ class Columns:
         labels = [Text(name, style="dim") for name in self._columns[1:]]
         width = max((label.cell_len for label in labels), default=0)
         for first, *others in self._rows:
-            yield Rows([(first, Text())], indent=self._indent)
+            if first:
+                yield Rows([(first, Text())], indent=self._indent)
             given = [(label, cell) for label, cell in zip(labels, others, strict=False) if cell]
             for label, _ in given:
                 label.pad_right(width - label.cell_len)

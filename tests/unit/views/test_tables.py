@@ -104,6 +104,24 @@ def test_the_status_shows_clusters_with_their_machines_and_experiments(
     assert lines[5][-4:] == ["2,", "1", "failed", "0.5"]
 
 
+def test_a_narrow_terminal_has_the_machines_of_a_cluster_below_each_other() -> None:
+    hosts = [f"gpu-{number}." + "machines." * 5 + "example.org" for number in (1, 2)]
+    machines = [{"host": host, "status": "up", "runningTrials": 1} for host in hosts]
+    console = terminal(80)
+    cluster = {"name": "abc123", "status": "up", "head": hosts[0], "machines": machines}
+    print_status(console, {"clusters": [cluster], "experiments": []})
+    assert printed(console)[:8] == [
+        "abc123",
+        "  status            up",
+        f"  machine           {hosts[0]} (head)",
+        "  machine's status  up",
+        "  running trials    1",
+        f"  machine           {hosts[1]}",
+        "  machine's status  up",
+        "  running trials    1",
+    ]
+
+
 def test_when_nothing_is_there_the_status_says_so() -> None:
     console = pipe()
     print_status(console, {"clusters": [], "experiments": []})
