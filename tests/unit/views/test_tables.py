@@ -105,7 +105,7 @@ def test_the_status_shows_clusters_with_their_machines_and_experiments(
 
 
 def test_a_narrow_terminal_has_the_machines_of_a_cluster_below_each_other() -> None:
-    hosts = [f"gpu-{number}." + "machines." * 5 + "example.org" for number in (1, 2)]
+    hosts = [f"gpu-{number}." + "machines." * 3 + "example.org" for number in (1, 2)]
     machines = [{"host": host, "status": "up", "runningTrials": 1} for host in hosts]
     console = terminal(80)
     cluster = {"name": "abc123", "status": "up", "head": hosts[0], "machines": machines}
