@@ -161,13 +161,13 @@ async def _start_missing(
     running = None
     if known is not None and known.status == "up" and by_index[known.head.index].facts.guard is not None:
         running, head = known, known.head.index
-    left = tuple(node.host for node in members.leaving)
+    left = tuple(node.label for node in members.leaving)
     changed: set[int] = set()
     if running is not None:
         _check_library(running, library)
         check_unchanged(running, request)
         if members.indices[wanted_head(request)] != head and request.head_host is not None:
-            report(running.head.host, f"warning: it stays the head; {request.head_host} is, after a down and an up")
+            report(running.head.label, f"warning: it stays the head; {request.head_host} is, after a down and an up")
         changed = await parting.restart(running, changed_nodes(running, request, machines), by_index)
     if known is not None:
         await parting.leave(known, None if running is None else by_index[head])

@@ -42,13 +42,13 @@ def way_to(node: MachineState, request: ClusterRequest, config: str) -> Requeste
         return found
     if _is_stranded(node, request):
         raise MachineError(
-            node.host,
+            node.label,
             f"{config} does not name it any more, and with it went its password.",
             f"Put it back into the machineList; with ray: {{machines: {{{node.host}: {{enabled: false}}}}}} it is left "
             "out all the same.",
         )
     key = None if node.key_file is None else Path(node.key_file)
-    settings = MachineSettings(node.host, node.python_path, node.gpus)
+    settings = MachineSettings(node.host, node.python_path, node.gpus, port=node.shown_port)
     return RequestedMachine(settings, Login(node.host, node.port, node.user, key_file=key))
 
 
@@ -96,7 +96,7 @@ async def without_stranded(
     except ClusterError:
         return state
     for node in stranded:
-        report(node.host, _AT_THE_HEADS_WORD)
+        report(node.label, _AT_THE_HEADS_WORD)
     state = replace(state, machines=tuple(node for node in state.machines if node not in stranded))
     state.save()
     return state
@@ -121,7 +121,7 @@ async def _part_with(
     except MachineError:
         if head is None or not await head.dismiss([node]):
             raise
-        report(node.host, _AT_THE_HEADS_WORD)
+        report(node.label, _AT_THE_HEADS_WORD)
         return
     try:
         await stop_machine(connection, node, report)

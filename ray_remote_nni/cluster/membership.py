@@ -61,7 +61,7 @@ def check_head(request: ClusterRequest, known: ClusterState, members: Members) -
     """Raise UsageError where the head is not asked for any more: without it there is no cluster."""
     if known.head in members.leaving:
         raise UsageError(
-            f"{known.head.host} is the head of cluster {known.name}, and {request.config} does not name it any more. "
+            f"{known.head.label} is the head of cluster {known.name}, and {request.config} does not name it any more. "
             f"A cluster cannot change its head: {_ANEW}"
         )
 
@@ -102,4 +102,4 @@ def changed_nodes(
 
 
 def _hosts(nodes: Iterable[MachineState]) -> str:
-    return ", ".join(node.host for node in nodes)
+    return ", ".join(node.label for node in nodes)

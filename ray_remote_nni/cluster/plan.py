@@ -10,6 +10,7 @@ from ray_remote_nni.cluster.library import library_folder
 from ray_remote_nni.cluster.ports import NodePorts, choose_ports
 from ray_remote_nni.cluster.ray_start import node_environment, ray_arguments
 from ray_remote_nni.cluster.reachability import candidate_addresses, with_port
+from ray_remote_nni.cluster.state import label_of
 from ray_remote_nni.errors import UsageError
 
 #: Ray's longest socket, sockets/dash_MetricsHead, lies up to 68 bytes below its temp dir, and a path may have 107.
@@ -34,7 +35,7 @@ class MachineSettings:
     @property
     def label(self) -> str:
         """Return what tells it from the others."""
-        return self.host if self.port is None else f"{self.host} port {self.port}"
+        return label_of(self.host, self.port)
 
     def is_called(self, name: str) -> bool:
         """Tell whether `ray.headNode` may mean it: by its host, or host:port where others have the same host."""
@@ -173,7 +174,7 @@ def _plan_node(
         ),
         environment=node_environment(
             name,
-            machine.host,
+            machine.label,
             directory=directory,
             guard_socket=guard_socket,
             gpus=gpus,

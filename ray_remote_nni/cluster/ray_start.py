@@ -58,7 +58,7 @@ def ray_arguments(
 
 def node_environment(
     cluster: str,
-    host: str,
+    label: str,
     *,
     directory: str,
     guard_socket: str,
@@ -70,8 +70,8 @@ def node_environment(
 ) -> dict[str, str | None]:
     """Return the variables of Ray's processes on a node, and of our code in them; None: it must not be set.
 
-    `directory` is the node's folder, `libraries` the folders of the code that it needs, `gpus` are those that it
-    offers, `gpu_indices` and `python_path` what the configuration says.
+    `label` is what the machine is called, `directory` the node's folder, `libraries` the folders of the code that it
+    needs, `gpus` are those that it offers, `gpu_indices` and `python_path` what the configuration says.
     """
     return {
         "RAY_AUTH_MODE": "token",
@@ -102,7 +102,7 @@ def node_environment(
         # A trial may use thirds of several GPUs, which Ray's whole ones do not allow; which GPUs, we decide.
         "RAY_predefined_unit_instance_resources": "",
         "RAY_NNI_CLUSTER": cluster,
-        "RAY_NNI_HOST": host,
+        "RAY_NNI_HOST": label,
         "RAY_NNI_GUARD": guard_socket,
         "RAY_NNI_GPU_INDICES": None if gpu_indices is None else ",".join(map(str, gpu_indices)),
         "RAY_NNI_PYTHON_PATH": python_path,

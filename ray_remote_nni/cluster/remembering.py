@@ -49,6 +49,7 @@ def new_state(
                 python_path=requested.settings.python_path,
                 key_file=None if login is None or login.key_file is None else str(login.key_file),
                 by_password=login is not None and login.password is not None,
+                shown_port=requested.settings.port,
             )
         )
     return ClusterState(

@@ -19,6 +19,11 @@ from ray_remote_nni.paths import clusters_folder, private_file
 Identity = tuple[str, int | None, str | None]
 
 
+def label_of(host: str, port: int | None) -> str:
+    """Return what a machine is called; `port` is None where its host is enough to tell it from the others."""
+    return host if port is None else f"{host} port {port}"
+
+
 @dataclass(frozen=True)
 class Member:
     """A machine that belongs to the cluster; `index` is the number of its node."""
@@ -48,6 +53,13 @@ class MachineState(Member):
     #: The key that opened it, and whether a password did: for when the configuration does not name it any more.
     key_file: str | None = None
     by_password: bool = False
+    #: That of its SSH server, where others have the same host.
+    shown_port: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Return what tells it from the others, for a person; so the records name the machine of a trial, too."""
+        return label_of(self.host, self.shown_port)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ async def take_down(
     """
     waiting = "another command is at work on this cluster; waiting for it"
     members = [identity for _, identity in state.members]
-    async with alone_with(state.config, members, lambda: report(state.head.host, waiting)):
+    async with alone_with(state.config, members, lambda: report(state.head.label, waiting)):
         # As that other command left it.
         latest = load_state(state.name)
         if latest is None:
@@ -66,7 +66,7 @@ async def _connect_and_stop(
             await connection.close()
     except MachineError as error:
         # Without `force` the cause comes with the error, at the end.
-        report(node.host, error.what if force else "failed")
+        report(node.label, error.what if force else "failed")
         raise
 
 
@@ -77,7 +77,7 @@ async def stop_machine(connection: Transport, node: MachineState, report: Callab
     await install(connection, node.python, name, io.BytesIO(archive))
     swept = await stop_node(connection, node.python, library, node.directory, node.temp_dir)
     report(
-        node.host, f"stopped, {plural(len(swept), 'lost process', 'lost processes')} swept up" if swept else "stopped"
+        node.label, f"stopped, {plural(len(swept), 'lost process', 'lost processes')} swept up" if swept else "stopped"
     )
 
 

@@ -31,18 +31,11 @@ def trial_output(
     if trial.machine is None:
         raise NotFound(f"Trial {trial.trial_id} has not started yet.")
     state = cluster_named(entry.cluster)
-    # Behind one address there may be several machines, each at a port of its own.
-    nodes = [node for node in state.machines if node.host == trial.machine] if state is not None else []
-    if state is None or not nodes:
+    node = None if state is None else next((node for node in state.machines if node.label == trial.machine), None)
+    if state is None or node is None:
         raise NotFound(f"The output of trial {trial.trial_id} is on {trial.machine}, whose cluster is not up.")
     access = access_cluster(state, ask)
-    for number, node in enumerate(nodes, 1):
-        try:
-            yield from _in_turn(_fetch(access, node, entry.experiment_id, trial.trial_id, stream))
-            return
-        except NotFound:
-            if number == len(nodes):
-                raise
+    yield from _in_turn(_fetch(access, node, entry.experiment_id, trial.trial_id, stream))
 
 
 async def _fetch(
@@ -64,7 +57,7 @@ async def _fetch(
                     yield part
             code, _ = await remote.wait()
         if code != 0:
-            raise NotFound(f"There is no output of trial {trial_id} on {node.host}: {file} cannot be read.")
+            raise NotFound(f"There is no output of trial {trial_id} on {node.label}: {file} cannot be read.")
     finally:
         await connection.close()
 

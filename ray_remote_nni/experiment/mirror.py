@@ -97,9 +97,9 @@ async def pull_outputs(
             if trial.ended and trial.machine and not (entry.trials_directory / trial.trial_id).is_dir():
                 missing.setdefault(trial.machine, []).append(trial.trial_id)
     return await failures_of(
-        _pull_from(entry, state, machine, missing[machine.host], connect)
+        _pull_from(entry, state, machine, missing[machine.label], connect)
         for machine in state.machines
-        if machine.host in missing
+        if machine.label in missing
     )
 
 
@@ -123,13 +123,13 @@ async def _pull_from(
                 if code != 0:
                     said = errors.decode(errors="replace").strip().splitlines()
                     raise MachineError(
-                        machine.host, f"its trials' output could not be fetched: {(said or ['no reason given'])[-1]}"
+                        machine.label, f"its trials' output could not be fetched: {(said or ['no reason given'])[-1]}"
                     )
                 try:
                     await asyncio.to_thread(_unpack, spool, entry.trials_directory, trial_ids)
                 except (OSError, EOFError, ValueError, tarfile.TarError) as error:
                     raise MachineError(
-                        machine.host, f"its trials' output could not be kept in {entry.trials_directory}: {error}"
+                        machine.label, f"its trials' output could not be kept in {entry.trials_directory}: {error}"
                     ) from error
     finally:
         await connection.close()

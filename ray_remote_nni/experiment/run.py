@@ -58,7 +58,7 @@ async def change_cluster(
     async def before_stop(state: ClusterState, nodes: Sequence[MachineState]) -> None:
         access = ClusterAccess(state, request)
         entries = [entry for entry in all_experiments() if entry.cluster == state.name]
-        hosts = {node.host for node in nodes}
+        hosts = {node.label for node in nodes}
         async with access.head() as head:
             busy = [trial for entry in entries for trial in await _running_on(hosts, entry, head)]
         if busy and not force:
@@ -169,7 +169,7 @@ async def finish_experiment(running: RunningExperiment, report: Report, *, stop:
     if running.own:
         if others := await _others_running(entry, access):
             names = ", ".join(other.experiment_id for other in others)
-            report(access.state.head.host, f"the cluster stays up for experiment {names}; then type: ray-nni down")
+            report(access.state.head.label, f"the cluster stays up for experiment {names}; then type: ray-nni down")
         else:
             await end_cluster(access, report)
     return missing

@@ -118,12 +118,18 @@ async def _cluster(state: ClusterState, running: Counter[str], ask: Callable[[st
         "name": state.name,
         "status": state.status,
         "head": state.head.host,
+        "headPort": state.head.shown_port,
         "dashboard": state.dashboard_url,
         "machines": [
-            {"host": machine.host, "status": status, "runningTrials": running[f"{state.name} {machine.host}"]}
+            {
+                "host": machine.host,
+                "port": machine.shown_port,
+                "status": status,
+                "runningTrials": running[f"{state.name} {machine.label}"],
+            }
             for machine, status in zip(state.machines, statuses, strict=True)
         ]
-        + [{"host": machine.host, "status": "missing", "runningTrials": 0} for machine in state.missing],
+        + [{"host": machine.host, "port": None, "status": "missing", "runningTrials": 0} for machine in state.missing],
     }
 
 

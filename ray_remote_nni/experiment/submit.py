@@ -117,7 +117,7 @@ def check_gpus(loaded: LoadedConfig, state: ClusterState) -> None:
     if wanted > len(most.gpus):
         raise UsageError(
             f"trialGpuNumber: a trial wants {plural(wanted, 'GPU')}, and no machine offers more than {len(most.gpus)} "
-            f"({', '.join(f'{machine.host}: {len(machine.gpus)}' for machine in state.machines)})."
+            f"({', '.join(f'{machine.label}: {len(machine.gpus)}' for machine in state.machines)})."
         )
 
 

@@ -43,6 +43,7 @@ def trials_json(reader: RecordReader) -> list[dict[str, Any]]:
 
 def trial_json(trial: TrialRecord) -> dict[str, Any]:
     """Return one trial of `trials --json`."""
+    host, port = machine_of(trial)
     return {
         "trialId": trial.trial_id,
         "sequence": trial.sequence,
@@ -51,7 +52,8 @@ def trial_json(trial: TrialRecord) -> dict[str, Any]:
         "value": strict(trial.value),
         "metric": strict(trial.metric),
         "intermediate": strict(trial.intermediate),
-        "machine": trial.machine,
+        "machine": host,
+        "machinePort": port,
         "gpuIndices": strict(trial.gpu_indices),
         "attempt": trial.attempt,
         "startTime": iso_time(trial.start_time),
@@ -59,6 +61,13 @@ def trial_json(trial: TrialRecord) -> dict[str, Any]:
         "exitCode": trial.exit_code,
         "error": trial.error,
     }
+
+
+def machine_of(trial: TrialRecord) -> tuple[str | None, int | None]:
+    """Return the host of a trial's machine, and its SSH port where others of the cluster have the same host."""
+    # A host is one word; what follows it is for such machines alone.
+    host, _, port = (trial.machine or "").partition(" port ")
+    return host or None, int(port) if port else None
 
 
 def strict(value: Any) -> Any:

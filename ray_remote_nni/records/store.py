@@ -205,7 +205,7 @@ class RecordStore:
         gpu_indices: Iterable[int] | None = None,
         start_time: float | None = None,
     ) -> None:
-        """Record where and when the trial's process started; `machine` is the host as written in the config."""
+        """Record where and when the trial's process started; `machine` is what tells it from others."""
         place = place_columns(machine, gpu_indices, start_time)
         with self._writer.changing():
             self._rows.update_attempt(trial_id, attempt, **place)

@@ -16,6 +16,13 @@ _ESCAPE_SEQUENCE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+def place(host: str | None, port: int | None) -> str:
+    """Return "gpu1", "gate:10022" or "[fd77::1]:10022"; `port` is None where the host is enough. A dash for None."""
+    if host is None or port is None:
+        return host or "–"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def duration(seconds: float | None) -> str:
     """Return "0.04 s", "4.2 s", "42 s", "12 min 04 s", "1 h 03 min" or "2 d 05 h"; a dash for None."""
     if seconds is None:

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ray_remote_nni.records import TrialRecord
-from ray_remote_nni.views.format import clean, number, one_line, parameters_line, whole_duration
+from ray_remote_nni.records.shapes import machine_of
+from ray_remote_nni.views.format import clean, number, one_line, parameters_line, place, whole_duration
 from ray_remote_nni.views.snapshot import Snapshot, elapsed_s, trial_title
 from ray_remote_nni.views.states import counts_text, experiment_status_text
 from ray_remote_nni.words import plural
@@ -117,7 +118,7 @@ def _running(trials: tuple[TrialRecord, ...], now: float, room: int, width: int)
     for trial in shown:
         cells = [str(trial.sequence), clean(trial.trial_id)]
         if machines:
-            cells.append(clean(trial.machine or "–"))
+            cells.append(clean(place(*machine_of(trial))))
         if gpus:
             cells.append(",".join(map(str, trial.gpu_indices or ())) or "–")
         cells.append("starting" if trial.start_time is None else whole_duration(now - trial.start_time))

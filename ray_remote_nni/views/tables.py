@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ray_remote_nni.records import ExperimentRecord, RecordReader, TrialRecord
-from ray_remote_nni.records.shapes import parse_time
+from ray_remote_nni.records.shapes import machine_of, parse_time
 from ray_remote_nni.views.format import (
     clean,
     duration,
@@ -19,6 +19,7 @@ from ray_remote_nni.views.format import (
     number,
     one_line,
     parameters_line,
+    place,
     scalar,
     whole_duration,
 )
@@ -105,7 +106,8 @@ def _clusters(clusters: Sequence[Mapping[str, Any]]) -> Columns:
     for cluster in clusters:
         title = [one_line(str(cluster["name"])), str(cluster["status"])]
         for machine in cluster["machines"] or [{"host": cluster["head"]}]:
-            host = one_line(str(machine["host"])) + (" (head)" if machine["host"] == cluster["head"] else "")
+            at = machine["host"], machine.get("port")
+            host = one_line(place(*at)) + (" (head)" if at == (cluster["head"], cluster.get("headPort")) else "")
             running = machine.get("runningTrials")
             cells = [*title, host, str(machine.get("status", "–")), "–" if running is None else str(running)]
             rows.append([Text(cell) for cell in cells])
@@ -154,7 +156,7 @@ def _trials(
             trial_status_text(trial.status),
             Text(number(trial.value)),
             duration(_taken_s(trial, now)),
-            Text(one_line(trial.machine or "–")),
+            Text(one_line(place(*machine_of(trial)))),
             *(Text(one_line(value)) for value in values),
         )
     return table

@@ -88,16 +88,19 @@ def test_machines_behind_forwarded_ports_meet_at_their_own_addresses_and_through
             ],
             TRIAL,
             maxTrialNumber=4,
-            ray={"hostKeyPolicy": "accept-new"},
+            ray={"hostKeyPolicy": "accept-new", "headNode": f"127.0.0.1:{ports[1]}"},
         )
         if AS_ROOT:
             stack.enter_context(readme_firewall(two))
         document = client.json("check", config, "--connect", code=3)
         said = client.run("up", config, "--allow-partial").stderr
+        head = client.json("status")["clusters"][0]["headPort"]
         open_to_strangers = reached(machines[1], two) if AS_ROOT else ""
         result = client.json("run", config)
         ran_on = {trial["machine"] for trial in client.trials()}
-        client.run("down")
+        assert {trial["machinePort"] for trial in client.trials()} == set(ports)
+        assert f"127.0.0.1:{ports[1]}" in client.run("trials").stdout
+        stopped = client.run("down").stderr
 
     if AS_ROOT:
         assert [machine["address"] for machine in document["machines"][:2]] == [machine.address for machine in two]
@@ -107,6 +110,8 @@ def test_machines_behind_forwarded_ports_meet_at_their_own_addresses_and_through
     ]
     assert "127.0.0.1 port 2  left out: 127.0.0.1 port 2 refuses the connection" in said
     assert "It goes without 127.0.0.1 port 2." in said
+    assert all(f"127.0.0.1 port {port}  stopped" in stopped for port in ports)
+    assert head == ports[1]
     assert open_to_strangers == ""
     assert result["trials"] == {"SUCCEEDED": 4}
     assert ran_on == {"127.0.0.1"}

@@ -210,7 +210,7 @@ def known_cluster(home: Path) -> ClusterState:
 def test_the_status_tells_of_every_machine(typed: Type, known_cluster: ClusterState) -> None:
     (cluster,) = typed("status", "--json").json["clusters"]
     assert (cluster["name"], cluster["status"], cluster["head"]) == ("abc123", "up", "localhost")
-    assert cluster["machines"] == [{"host": "localhost", "status": "down", "runningTrials": 0}]
+    assert cluster["machines"] == [{"host": "localhost", "port": None, "status": "down", "runningTrials": 0}]
 
 
 def test_the_dashboards_address_and_its_token_are_told_apart(typed: Type, known_cluster: ClusterState) -> None:

@@ -25,7 +25,7 @@ class Access:
 
 
 def fetched(home: Path) -> Any:
-    node = SimpleNamespace(home=str(home), host="gpu1")
+    node = SimpleNamespace(home=str(home), label="gpu1")
     return _in_turn(_fetch(cast(Any, Access()), cast(Any, node), "exp12345", "aB3dE", "stdout"))
 
 

@@ -291,10 +291,10 @@ def test_output_is_found_on_the_right_one_of_two_machines_behind_one_address(
     home: Path, entry: ExperimentEntry, tmp_path: Path
 ) -> None:
     state = cluster(home, "localhost", "localhost")
-    elsewhere = replace(state.machines[0], home=str(tmp_path / "elsewhere"))
-    replace(state, machines=(elsewhere, state.machines[1])).save()
+    elsewhere = replace(state.machines[0], home=str(tmp_path / "elsewhere"), shown_port=10022)
+    replace(state, machines=(elsewhere, replace(state.machines[1], shown_port=10023))).save()
     on_machine(home)
-    assert output_of(entry) == b"out\xff\0\n"
+    assert output_of(entry, "localhost port 10023") == b"out\xff\0\n"
 
 
 def test_output_on_a_cluster_that_is_down_is_told_with_its_machine(home: Path, entry: ExperimentEntry) -> None:

@@ -63,6 +63,7 @@ def test_a_trial_has_the_keys_of_the_contract(store: RecordStore, reader: Record
             "metric": {"default": 0.98, "loss": "Infinity"},
             "intermediate": [0.7, 0.9],
             "machine": "192.0.2.1",
+            "machinePort": None,
             "gpuIndices": [0],
             "attempt": 1,
             "startTime": "1970-01-01T00:00:01.000Z",
@@ -71,6 +72,13 @@ def test_a_trial_has_the_keys_of_the_contract(store: RecordStore, reader: Record
             "error": None,
         }
     ]
+
+
+def test_machines_of_one_host_are_told_apart_by_their_ports(store: RecordStore, reader: RecordReader) -> None:
+    store.add_trial("t0", 0, {})
+    store.attempt_started("t0", 1, "127.0.0.1 port 10022", (), 1.0)
+    shape = trial_json(reader.trial("t0"))
+    assert (shape["machine"], shape["machinePort"]) == ("127.0.0.1", 10022)
 
 
 def test_a_trial_that_has_not_started_has_nulls(store: RecordStore, reader: RecordReader) -> None:

@@ -122,6 +122,17 @@ def test_a_narrow_terminal_has_the_machines_of_a_cluster_below_each_other() -> N
     ]
 
 
+def test_machines_of_one_host_are_shown_with_their_ports() -> None:
+    machines = [{"host": "gate", "port": port, "status": "up", "runningTrials": 0} for port in (10022, 10023)]
+    cluster = {"name": "c", "status": "up", "head": "gate", "headPort": 10023, "machines": machines}
+    console = terminal()
+    print_status(console, {"clusters": [cluster], "experiments": []})
+    assert [line.split() for line in printed(console)][1:3] == [
+        ["c", "up", "gate:10022", "up", "0"],
+        ["gate:10023", "(head)", "up", "0"],
+    ]
+
+
 def test_when_nothing_is_there_the_status_says_so() -> None:
     console = pipe()
     print_status(console, {"clusters": [], "experiments": []})
