@@ -41,6 +41,8 @@ def build_service(builder: Builder) -> LocalConfig | RemoteConfig | None:
     source = builder.source
     node = source.root.given("trainingService")
     if node is None:
+        if PATH in source.elsewhere:
+            return None
         example = "Add it, such as trainingService: {platform: local}"
         builder.problems.append(source.problem(PATH, "this field is required", example))
         return None

@@ -6,13 +6,13 @@ that is missing then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel
 
-from ray_remote_nni.config.hints import field_names, hint_for_unknown
-from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, Node, Source, text_of
+from ray_remote_nni.config.hints import Hint, field_names, hint_for_unknown
+from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, Node, Source, is_null, text_of
 from ray_remote_nni.config.models import (
     AlgorithmConfig,
     ExperimentConfig,
@@ -75,8 +75,15 @@ class _Corrector:
                 fields[name] = entry
         for entry in unknown:
             hint = hint_for_unknown(entry.key, model, path)
-            self._problem((*path, entry.key), hint.message, hint.remedy, entry)
             self.elsewhere.update(hint.belongs)
+            block = _empty_block(hint, fields, path)
+            if block is not None:
+                # Not moved, but not indented.
+                message = f"there is no such field here; it belongs in {block} above, which is empty"
+                self._problem((*path, entry.key), message, "Indent it", entry)
+                self.elsewhere.add((*path, block))
+                continue
+            self._problem((*path, entry.key), hint.message, hint.remedy, entry)
             if hint.meant is not None and hint.meant not in fields:
                 fields[hint.meant] = entry
                 self.written[(*path, hint.meant)] = self.source.name((*path, entry.key))
@@ -101,6 +108,12 @@ class _Corrector:
 
     def _problem(self, path: FieldPath, message: str, remedy: str, entry: Entry) -> None:
         self.problems.append(self.source.problem(path, message, remedy, mark=entry.mark))
+
+
+def _empty_block(hint: Hint, fields: Mapping[str, Entry], path: FieldPath) -> str | None:
+    """The block beside a misplaced field that is empty, and that the field belongs into."""
+    blocks = [str(home[-2]) for home in hint.belongs if home[:-2] == path and len(home) > 1]
+    return next((block for block in blocks if block in fields and is_null(fields[block].value)), None)
 
 
 def _model_for(node: LocatedDict, models: list[type[BaseModel]]) -> type[BaseModel] | None:
