@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import textwrap
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Any
 
 import machines as m
 import pytest
+import yaml
 from client import Client, until
 
 #: Says which `nni` it has, and reports the way every NNI script does.
@@ -464,3 +466,34 @@ def test_a_person_adds_kills_and_imports_and_at_last_deletes(
     assert [machine.run(f"ls -d {folder} 2>/dev/null || echo gone").strip() for machine in machines] == ["gone"] * 3
     assert not (client.home / "nni-experiments" / experiment_id).exists()
     client.run("show", experiment_id, code=4)
+
+
+# The last of the module: the cluster is another one afterwards.
+def test_changed_gpus_and_their_sharing_hold_for_the_next_run_on_the_cluster_that_is_up(
+    client: Client, machines: list[m.TestMachine]
+) -> None:
+    script = """
+        import time, nni
+        start = time.time()
+        nni.get_next_parameter()
+        time.sleep(0.3)
+        nni.report_final_result({"default": 1, "start": start, "end": time.time()})
+    """
+    machines[2].run("touch stranger-1")
+    config = Path(json.loads(next((client.home / ".ray-nni/clusters").glob("*.json")).read_text())["config"])
+    (config.parent / "code/trial.py").write_text(textwrap.dedent(script), encoding="utf-8")
+    wanted = yaml.safe_load(config.read_text()) | {"trialGpuNumber": 1, "maxTrialNumber": 6}
+    at_once_on = []
+    for changed in (
+        {"gpuIndices": "1", "maxTrialNumberPerGpu": 2, "useActiveGpu": True},
+        {"gpuIndices": "1", "maxTrialNumberPerGpu": 1, "useActiveGpu": True},
+    ):
+        wanted["trainingService"]["machineList"][1].update(changed)
+        config.write_text(yaml.safe_dump(wanted, sort_keys=False))
+        # The first needs another node there, the second does not.
+        restarted = f"{machines[2].address:<16}  worker up" in client.run("run", config).stderr
+        trials = client.trials()
+        assert [(trial["status"], trial["gpuIndices"]) for trial in trials] == [("SUCCEEDED", [1])] * 6
+        spans = [(trial["metric"]["start"], trial["metric"]["end"]) for trial in trials]
+        at_once_on.append((restarted, most_at_once(spans)))
+    assert at_once_on == [(True, 2), (False, 1)]
