@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import socket
+import time
 from pathlib import Path
 
 import asyncssh
 import pytest
 from ssh_machine import HOST, PASSWORD, SshMachine, closed_port, new_key
 
+from ray_remote_nni.cluster import login as logins
 from ray_remote_nni.cluster.login import Login
 from ray_remote_nni.cluster.ssh import SshTransport, connect
 from ray_remote_nni.cluster.transport import run_shell
@@ -362,6 +366,25 @@ def test_a_machine_that_does_not_answer_in_time_says_so(home: Path, monkeypatch:
     monkeypatch.setattr(asyncssh, "connect", fail)
     with pytest.raises(MachineError, match=r"no answer from 192.0.2.1 port 22 within"):
         log_in(Login("192.0.2.1", port=22, user="alice", password=PASSWORD))
+
+
+@pytest.mark.parametrize("accepts", [True, False], ids=["a server that says nothing", "packets that vanish"])
+def test_a_machine_that_keeps_silent_is_given_up_in_time(
+    home: Path, monkeypatch: pytest.MonkeyPatch, accepts: bool
+) -> None:
+    monkeypatch.setattr(logins, "CONNECT_TIMEOUT_S", 0.3)
+    with socket.create_server((HOST, 0), backlog=10 if accepts else 0) as listener, contextlib.ExitStack() as others:
+        address = listener.getsockname()
+        if not accepts:
+            # Whoever comes after those that fill the queue gets no answer from the kernel.
+            for _ in range(3):
+                full = others.enter_context(socket.socket())
+                full.setblocking(False)
+                full.connect_ex(address)
+        began = time.monotonic()
+        with pytest.raises(MachineError, match=rf"no answer from {HOST} port {address[1]} within"):
+            log_in(Login(HOST, port=address[1], user="alice", password=PASSWORD))
+        assert time.monotonic() - began < 5
 
 
 def test_an_error_here_while_a_command_runs_is_not_a_lost_connection(machine: SshMachine, known_hosts: Path) -> None:
