@@ -107,6 +107,8 @@ async def _bring_up(
                     for index, machine in zip(members.indices, request.machines, strict=True)
                     if machine.label not in left_out
                 )
+                if known is None:
+                    heads = {request.machines[wanted_head(request, machines)].label}
                 machines = await with_ray(request, known, machines, report)
                 if errors := check_machines([m.requested.settings for m in machines], [m.facts for m in machines]):
                     raise MachinesFailed(errors)
@@ -157,7 +159,7 @@ async def _start_missing(
 ) -> BroughtUp:
     by_index = {machine.index: machine for machine in machines}
     library, _ = our_library()
-    head = members.indices[wanted_head(request)]
+    head = members.indices[wanted_head(request, machines)]
     running = None
     if known is not None and known.status == "up" and by_index[known.head.index].facts.guard is not None:
         running, head = known, known.head.index
@@ -166,7 +168,7 @@ async def _start_missing(
     if running is not None:
         _check_library(running, library)
         check_unchanged(running, request)
-        if members.indices[wanted_head(request)] != head and request.head_host is not None:
+        if members.indices[wanted_head(request, machines)] != head and request.head_host is not None:
             report(running.head.label, f"warning: it stays the head; {request.head_host} is, after a down and an up")
         changed = await parting.restart(running, changed_nodes(running, request, machines), by_index)
     if known is not None:

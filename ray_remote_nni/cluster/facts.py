@@ -11,13 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ray_remote_nni.cluster.transport import NoShell, Transport, run_shell
-from ray_remote_nni.cluster.windows import refuse_windows
+from ray_remote_nni.cluster.interpreter import LOADER, sent_module
+from ray_remote_nni.cluster.transport import NoShell, Transport, read_all, run_shell
+from ray_remote_nni.cluster.windows.commands import NO_PYTHON, candidates, run_first_python
+from ray_remote_nni.cluster.windows.recognise import WindowsShell, windows_known, windows_shell
 from ray_remote_nni.errors import MachineError
 from ray_remote_nni.guard.start import IDENTITY_FILE
 
 _SOURCE = Path(__file__).parent / "remote/facts.py"
-_NO_PYTHON = "no python"
+#: What takes the place of some of its functions on Windows.
+_ON_WINDOWS = Path(__file__).parent / "remote/windows_facts.py"
+#: A failure is told on standard output, and with exit code 0, or the machine's shell would go on with its next Python.
+_HOOK = """
+import os, sys, traceback
+def tell(*error):
+    traceback.print_exception(*error, file=sys.stdout)
+    sys.stdout.flush()
+    os._exit(0)
+sys.excepthook = tell
+"""
 _TIMEOUT_S = 60.0
 _TOO_OLD = 36
 _NEW_ENOUGH = f"import sys; sys.exit({_TOO_OLD} * (sys.version_info < (3, 6)))"
@@ -105,14 +117,10 @@ async def read_facts(
     """Ask a machine.
 
     Its Python is the one in the folder `python_path`, or else `python`, or else the first on its PATH.
-    Raises MachineError where there is none, WindowsMachine where there is no shell because it runs Windows.
+    Raises MachineError where there is none, or no shell that is known here.
     """
-    asking = run_shell(transport, facts_script(question, python_path, python))
     try:
-        answer = (await asyncio.wait_for(asking, _TIMEOUT_S)).strip()
-    except NoShell:
-        await refuse_windows(transport)
-        raise
+        answer = (await asyncio.wait_for(_ask(transport, question, python_path, python), _TIMEOUT_S)).strip()
     except asyncio.TimeoutError as error:
         raise MachineError(
             transport.host,
@@ -120,11 +128,14 @@ async def read_facts(
             "Log in with ssh: does its home, or a disk on its PATH, hang?",
         ) from error
     lines = answer.splitlines()
-    if lines[:1] == [_NO_PYTHON]:
+    answers = [line for line in lines if line.startswith("{")]
+    if lines[:1] == [NO_PYTHON]:
         raise _no_python(transport.host, python_path, *lines[1:2], found=lines[2:])
+    if not answers and lines[-1:] == [NO_PYTHON]:
+        raise _no_python(transport.host, python_path, found=())
     try:
         # Python may have something to say of its own, before or after.
-        return MachineFacts.parse([line for line in lines if line.startswith("{")][-1])
+        return MachineFacts.parse(answers[-1])
     except (ValueError, IndexError, TypeError) as error:
         last = lines[-1] if lines else "nothing"
         raise MachineError(transport.host, f"its Python did not answer as one: {last}.") from error
@@ -143,6 +154,28 @@ def _no_python(host: str, python_path: str | None, folder: str = "", *, found: S
     else:
         remedy = "Install a Python 3.10 to 3.13 there, with conda, uv or pyenv, and set `pythonPath` to its folder."
     return MachineError(host, what, remedy)
+
+
+async def _ask(transport: Transport, question: Question, python_path: str | None, python: str | None) -> str:
+    known = windows_known(transport)
+    if known is None:
+        try:
+            return await run_shell(transport, facts_script(question, python_path, python))
+        except NoShell:
+            known = await windows_shell(transport)
+            if known is None:
+                raise
+    return await _ask_windows(transport, known, question, candidates(python_path, python))
+
+
+async def _ask_windows(transport: Transport, shell: WindowsShell, question: Question, tried: tuple[str, ...]) -> str:
+    source = _HOOK + _SOURCE.read_text(encoding="utf-8") + _ON_WINDOWS.read_text(encoding="utf-8")
+    asked = sent_module(source, vars(question), "print('\\n' + json.dumps(result))")
+    async with run_first_python(transport, shell, tried, ("-E", "-c", LOADER)) as stream:
+        await stream.write(asked)
+        stream.write_eof()
+        answer = await read_all(stream)
+    return answer.decode(errors="replace")
 
 
 def facts_script(question: Question, python_path: str | None, python: str | None) -> str:
@@ -166,7 +199,7 @@ def facts_script(question: Question, python_path: str | None, python: str | None
         # The Python of the trials may be too old to tell us anything.
         f'if [ -n "$old" ]; then for candidate in python3 {_ELSEWHERE}; do try "$candidate"; done; fi\n'
         '[ -n "$found" ] || found=$old\n'
-        f'if [ -z "$found" ]; then echo "{_NO_PYTHON}"\n{nearby}exit 0; fi\n'
+        f'if [ -z "$found" ]; then echo "{NO_PYTHON}"\n{nearby}exit 0; fi\n'
         "\"$found\" -E - <<'END OF FACTS' 2>&1\n"
         # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.
         f"import sys\nsys.path.pop(0)\n{source}\nprint(json.dumps(main({vars(question)!r}, None)))\nEND OF FACTS"

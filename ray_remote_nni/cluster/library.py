@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO
 
 import ray_remote_nni
-from ray_remote_nni.cluster.transport import Transport, call_python
+from ray_remote_nni.cluster.interpreter import call_python
+from ray_remote_nni.cluster.transport import Transport
 
 #: What only the client runs: it may change without a cluster having to start anew.
 _CLIENT_ONLY = ("__main__", "cli/", "config/", "testing/", "views/")

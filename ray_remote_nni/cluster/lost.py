@@ -16,7 +16,9 @@ from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.state import MachineState, load_state
 from ray_remote_nni.cluster.teardown import stop_machine
 from ray_remote_nni.cluster.together import on_all
-from ray_remote_nni.cluster.transport import run_shell
+from ray_remote_nni.cluster.transport import NoShell, Transport, run_shell
+from ray_remote_nni.cluster.windows.commands import list_marks
+from ray_remote_nni.cluster.windows.recognise import said_by, windows_shell
 from ray_remote_nni.errors import MachineError
 
 _LIST = 'for mark in "$HOME"/.ray-nni/clusters/*/*/owner.json; do if [ -f "$mark" ]; then cat "$mark"; echo; fi; done'
@@ -46,12 +48,22 @@ async def _stop_on(machine: RequestedMachine, owner: str, report: Callable[[str,
         report(machine.settings.host, error.what)
         return 0
     try:
-        nodes = lost_nodes(await run_shell(connection, _LIST), owner, machine)
+        nodes = lost_nodes(await _marks(connection), owner, machine)
         for node in nodes:
             await stop_machine(connection, node, report)
         return len(nodes)
     finally:
         await connection.close()
+
+
+async def _marks(connection: Transport) -> str:
+    try:
+        return await run_shell(connection, _LIST)
+    except NoShell:
+        shell = await windows_shell(connection)
+        if shell is None:
+            raise
+        return await said_by(connection, list_marks(shell))
 
 
 def lost_nodes(listing: str, owner: str, machine: RequestedMachine) -> list[MachineState]:

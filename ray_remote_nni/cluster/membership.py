@@ -66,9 +66,16 @@ def check_head(request: ClusterRequest, known: ClusterState, members: Members) -
         )
 
 
-def wanted_head(request: ClusterRequest) -> int:
-    """Return the place in the request of the machine that shall be the head. Raises UsageError."""
-    return choose_head([machine.settings for machine in request.machines], request.head_host)
+def wanted_head(request: ClusterRequest, reached: Sequence[ReachedMachine] = ()) -> int:
+    """Return the place in the request of the machine that shall be the head. Raises UsageError.
+
+    `reached` are those of its machines whose system is known; only one of them can be the head then.
+    """
+    if not reached:
+        return choose_head([machine.settings for machine in request.machines], request.head_host)
+    settings = [machine.requested.settings for machine in reached]
+    head = reached[choose_head(settings, request.head_host, [machine.facts for machine in reached])]
+    return [machine.identity for machine in request.machines].index(head.requested.identity)
 
 
 def check_unchanged(known: ClusterState, request: ClusterRequest) -> None:

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from ray_remote_nni.cluster.interpreter import run_python
 from ray_remote_nni.cluster.remote.start_node import NODE_MARK
-from ray_remote_nni.cluster.transport import Stream, Transport, quote
+from ray_remote_nni.cluster.transport import Stream, Transport
+from ray_remote_nni.cluster.windows.commands import is_windows_path
 from ray_remote_nni.errors import MachineError
-
-#: A program with = in its path would be one more variable to env, so sh starts it.
-_START = 'exec "$0" "$@"'
 
 
 @asynccontextmanager
@@ -29,12 +28,14 @@ async def run_module(
     It neither sees nor touches the user's Python packages. With `mark`, its process bears the mark of the node in that
     folder.
     """
+    words, setting = [library], ""
+    if mark and is_windows_path(python):
+        words, setting = [mark, library], f"import os; os.environ['{NODE_MARK}'] = sys.argv.pop(1); "
     # The line break ends whatever a login shell printed before. Our folder takes the place of the one that Python is
     # started in, which may hold a random.py of the user's.
-    code = f"import sys; print(flush=True); sys.path[0] = sys.argv.pop(1); from {module} import main; sys.exit(main())"
-    marking = f"env {quote(f'{NODE_MARK}={mark}')} sh -c {quote(_START)} " if mark else ""
-    words = " ".join(quote(word) for word in (python, "-S", "-E", "-c", code, library, *arguments))
-    async with transport.run(f"exec {marking}{words}") as stream:
+    code = f"import sys; print(flush=True); {setting}sys.path[0] = sys.argv.pop(1)"
+    argv = ("-S", "-E", "-c", f"{code}; from {module} import main; sys.exit(main())", *words, *arguments)
+    async with run_python(transport, python, argv, mark=mark) as stream:
         yield stream
 
 

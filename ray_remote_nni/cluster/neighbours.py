@@ -31,7 +31,7 @@ async def survey_neighbours(
 
     Returns also the errors, each with the index of the machine that is not reached.
     """
-    head = choose_head([machine.settings for machine in machines], head_host)
+    head = choose_head([one.settings for one in machines], head_host, [one.facts for one in machines])
     found = await survey(
         [
             Place(
@@ -68,14 +68,15 @@ def _errors(machines: Sequence[Neighbour], found: Survey, fixed: Mapping[str, in
     for (target, why), ways in grouped.items():
         sources = ", ".join(machines[source].settings.label for source, _ in ways)
         ports = ", ".join(map(str, sorted({port for _, some in ways for port in some})))
-        rules = "; ".join(firewall_rule(found.addresses[source], opened) for source, _ in ways)
+        system = machines[target].facts.system
+        rules = "; ".join(firewall_rule(found.addresses[source], opened, system) for source, _ in ways)
         errors.append(
             (
                 target,
                 MachineError(
                     machines[target].settings.label,
                     f"{sources} cannot reach it at {found.addresses[target]}, TCP {ports}: {why}.",
-                    f"If that is its firewall, as root on it: {rules}"
+                    f"If that is its firewall, as {'administrator' if system == 'Windows' else 'root'} on it: {rules}"
                     + ("" if fixed else " (with `ray.ports` fewer ports must be open)"),
                 ),
             )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Mapping
+from pathlib import Path
 
+from ray_remote_nni.cluster.interpreter import call_python
 from ray_remote_nni.cluster.module import answers, ask_module, run_module
 from ray_remote_nni.cluster.plan import NodePlan
 from ray_remote_nni.cluster.transport import Transport, quote, run_shell
@@ -12,6 +15,7 @@ from ray_remote_nni.errors import MachineError
 from ray_remote_nni.guard.start import IDENTITY_FILE
 
 START_TIMEOUT_S = 90.0
+_LAST_WORDS = Path(__file__).parent / "remote/last_words.py"
 _STOP_TIMEOUT_S = 60.0
 
 
@@ -64,9 +68,9 @@ async def stop_node(transport: Transport, python: str, library: str, directory: 
 
 async def _last_words(transport: Transport, node: NodePlan) -> str:
     """Return what Ray, or else its guard, said last when it could not start, for a person to read."""
-    logs = " ".join(quote(f"{node.directory}/{name}.log") for name in ("guard", "daemons"))
-    text = await run_shell(transport, f"cat {logs} | tail -n 40")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    asked = {"files": [f"{node.directory}/{name}.log" for name in ("guard", "daemons")]}
+    said: list[str] = await call_python(transport, node.python, _LAST_WORDS, asked, io.BytesIO())
+    lines = [line.strip() for line in said if line.strip()]
     errors = [line for line in lines if "Error" in line or "error" in line]
     return f"Its last words: {(errors or lines or ['none'])[-1]}"
 

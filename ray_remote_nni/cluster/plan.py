@@ -68,12 +68,25 @@ class ClusterPlan:
     nodes: tuple[NodePlan, ...] = field(default=())
 
 
-def choose_head(machines: Sequence[MachineSettings], head_host: str | None) -> int:
-    """Return the index of the head: `ray.headNode`, or the first machine. Raises UsageError."""
+def choose_head(
+    machines: Sequence[MachineSettings], head_host: str | None, facts: Sequence[MachineFacts] | None = None
+) -> int:
+    """Return the index of the head: `ray.headNode`, or the first machine, of Linux where facts are known.
+
+    Raises UsageError.
+    """
     if head_host is None:
-        return 0
+        places = (
+            range(len(machines)) if facts is None else [i for i, known in enumerate(facts) if known.system == "Linux"]
+        )
+        if not places:
+            raise UsageError("No machine of the machineList runs Linux, and the head of a cluster must.")
+        return places[0]
     for index, machine in enumerate(machines):
         if machine.is_called(head_host):
+            if facts is not None and facts[index].system != "Linux":
+                system = facts[index].system
+                raise UsageError(f"ray.headNode: {head_host} runs {system}, and a head needs Linux. Name another.")
             return index
     hosts = ", ".join(machine.host for machine in machines)
     raise UsageError(f"ray.headNode: {head_host} is not a host of the machineList ({hosts}).")
@@ -147,9 +160,12 @@ def _plan_node(
     libraries: Sequence[str],
 ) -> NodePlan:
     directory = f"{known.home}/.ray-nni/clusters/{name}/{index}"
-    temp_dir = directory if len(directory) <= _LONGEST_TEMP_DIR else f"/tmp/ray-nni-{name}-{index}"
+    windows = known.system == "Windows"
+    # Ray has no sockets with a path on Windows.
+    short = windows or len(directory) <= _LONGEST_TEMP_DIR
+    temp_dir = directory if short else f"/tmp/ray-nni-{name}-{index}"
     guard_socket = f"{directory}/guard.sock"
-    if len(guard_socket) > _LONGEST_SOCKET:
+    if not windows and len(guard_socket) > _LONGEST_SOCKET:
         guard_socket = f"{temp_dir}/guard.sock"
     gpus = offered_gpus(machine, known)
     address = node_address(machine, known)
@@ -182,11 +198,12 @@ def _plan_node(
             python_path=_expand(machine.python_path, known.home),
             libraries=[library_folder(known.home, library) for library in libraries],
             tls=tls,
+            windows=windows,
         ),
     )
 
 
 def _expand(path: str | None, home: str) -> str | None:
-    if path is not None and (path == "~" or path.startswith("~/")):
+    if path is not None and (path == "~" or path.startswith(("~/", "~\\"))):
         return home + path[1:]
     return path

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.cluster.facts import MachineFacts
+from ray_remote_nni.cluster.interpreter import send_module
 from ray_remote_nni.cluster.reachability import Attempts, candidate_addresses, choose_address
 from ray_remote_nni.cluster.together import on_all
-from ray_remote_nni.cluster.transport import Stream, Transport, send_module
+from ray_remote_nni.cluster.transport import Stream, Transport
 from ray_remote_nni.errors import MachineError
 
 _SOURCE = Path(__file__).parent / "remote/reach.py"

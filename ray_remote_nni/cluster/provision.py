@@ -30,7 +30,11 @@ async def with_ray(
     machines = await on_all(_in(machine, running.get(machine.requested.identity)) for machine in machines)
     waiting = [machine for machine in machines if machine.requested.identity not in running]
     always = request.bootstrap == "always"
-    unfit = any(machine.facts.system != "Linux" or machine.facts.write_problem for machine in machines)
+    # Private runtimes are made on Linux alone; elsewhere the machine's own Python must do.
+    unfit = any(
+        machine.facts.write_problem or (machine.facts.system != "Linux" and own_ray(machine.facts) is None)
+        for machine in machines
+    )
     as_they_are = agreed([machine.facts for machine in machines]) and not (always and waiting)
     if unfit or as_they_are or request.bootstrap == "never" or not waiting:
         return machines

@@ -139,8 +139,10 @@ def _options(
 
 
 def _on_machine(option: RayPython, known: MachineFacts, has: Prospects, always: bool) -> Choice | None:
-    if not always and own_ray(known) == option:
+    if own_ray(known) == option and not (always and known.system == "Linux"):
         return Choice(option, None)
+    if known.system != "Linux":
+        return None
     name = option.runtime_name(known.architecture)
     if name in has.runtimes:
         return Choice(option, has.runtimes[name])

@@ -10,6 +10,8 @@ from ray_remote_nni.cluster.resources import MACHINE_LABEL, node_resources
 
 #: Ray's own minimum is 75 MiB; trials keep their data in files, so this is for code and messages only.
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
+#: Ray there joins no others unless told to; it is in beta.
+_ON_WINDOWS = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1", "PYTHONUTF8": "1"}
 #: Secret files in a node's folder.
 TOKEN_FILE, AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE = "token", "authority.crt", "node.crt", "node.key"
 
@@ -67,6 +69,7 @@ def node_environment(
     python_path: str | None,
     libraries: Sequence[str],
     tls: bool,
+    windows: bool = False,
 ) -> dict[str, str | None]:
     """Return the variables of Ray's processes on a node, and of our code in them; None: it must not be set.
 
@@ -96,8 +99,9 @@ def node_environment(
         "RAY_prestart_worker_first_driver": "0",
         # A worker that waits for its next trial is not to be replaced by a new one, which costs a second.
         "RAY_idle_worker_killing_time_threshold_ms": "10000",
-        "PYTHONPATH": ":".join(libraries),
+        "PYTHONPATH": (";" if windows else ":").join(libraries),
         "TMPDIR": f"{directory}/tmp",
+        **(_ON_WINDOWS | {"TEMP": f"{directory}/tmp", "TMP": f"{directory}/tmp"} if windows else {}),
         "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)),
         # A trial may use thirds of several GPUs, which Ray's whole ones do not allow; which GPUs, we decide.
         "RAY_predefined_unit_instance_resources": "",

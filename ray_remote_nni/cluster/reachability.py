@@ -82,8 +82,13 @@ def blocked_ways(attempts: Attempts) -> list[BlockedWay]:
     return found
 
 
-def firewall_rule(source_address: str, ports: str) -> str:
+def firewall_rule(source_address: str, ports: str, system: str = "Linux") -> str:
     """Return the command that lets a machine in, to be typed as root on the other; `ports` such as "20000:31999"."""
+    if system == "Windows":
+        return (
+            "netsh advfirewall firewall add rule name=ray-nni dir=in action=allow protocol=TCP "
+            f"remoteip={source_address} localport={ports.replace(':', '-')}"
+        )
     table = "ip6tables" if ":" in source_address else "iptables"
     return f"{table} -I INPUT -p tcp -s {source_address} -m multiport --dports {ports} -j ACCEPT"
 

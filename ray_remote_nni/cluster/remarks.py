@@ -21,6 +21,13 @@ class Remark:
 def remarks(known: MachineFacts) -> list[Remark]:
     """Return what is odd about a machine."""
     found = []
+    if known.system == "Windows":
+        found.append(
+            Remark(
+                "it runs Windows, where Ray is in beta, and we were tried in an imitation of it only.",
+                "Look at its first trials; to go without it, set `enabled: false` for it in `ray.machines`.",
+            )
+        )
     if abs(known.clock_skew_s) > _TOLERATED_SKEW_S:
         amount, way = abs(known.clock_skew_s), "ahead of" if known.clock_skew_s > 0 else "behind"
         shown = f"{amount / 60:.0f} minutes" if amount >= 120 else f"{amount:.0f} s"

@@ -31,7 +31,8 @@ def _check_ray(machine: MachineSettings, known: MachineFacts) -> list[tuple[str,
     problems: list[tuple[str, str]] = []
     where = f"`pythonPath: {machine.python_path}`" if machine.python_path else known.python
     version = ".".join(map(str, known.python_version))
-    install = f"{known.python} -m pip install 'ray[default]>=2.60'"
+    mark = '"' if known.system == "Windows" else "'"
+    install = f"{known.python} -m pip install {mark}ray[default]>=2.60{mark}"
     if not SUPPORTED_PYTHONS[0] <= known.python_version[:2] <= SUPPORTED_PYTHONS[1]:
         remedy = "Set `pythonPath` to the folder of a Python 3.10 to 3.13 that has ray[default]."
         problems.append((f"its Python ({where}) is {version}.", remedy))
@@ -48,8 +49,8 @@ def _check_ray(machine: MachineSettings, known: MachineFacts) -> list[tuple[str,
 
 def _check_place(machine: MachineSettings, known: MachineFacts) -> list[tuple[str, str]]:
     problems: list[tuple[str, str]] = []
-    if known.system != "Linux":
-        problems.append((f"it runs {known.system}; clusters of Linux machines are supported now.", ""))
+    if known.system not in ("Linux", "Windows"):
+        problems.append((f"it runs {known.system}; nodes need Linux, or Windows where the head has Linux.", ""))
     if known.write_problem:
         full = "space" in known.write_problem or "quota" in known.write_problem
         remedy = "Free at least 300 MiB." if full else "Make it (and make it writable), or log in as another user."

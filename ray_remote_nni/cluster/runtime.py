@@ -12,11 +12,12 @@ from typing import Any
 
 from ray_remote_nni.cluster.distributions import files_of
 from ray_remote_nni.cluster.facts import MachineFacts
+from ray_remote_nni.cluster.interpreter import call_python
 from ray_remote_nni.cluster.library import install, library_folder, our_library, pack
 from ray_remote_nni.cluster.module import json_object, run_module
 from ray_remote_nni.cluster.packages import Packages
-from ray_remote_nni.cluster.pythons import SOURCE, Choice, Prospects
-from ray_remote_nni.cluster.transport import Transport, call_python
+from ray_remote_nni.cluster.pythons import SOURCE, Choice, FoundPython, Prospects
+from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import MachineError
 
 _MODULE = "ray_remote_nni.cluster.remote.make_runtime"
@@ -26,7 +27,9 @@ _PROGRESS_S = 10.0
 
 
 async def read_prospects(transport: Transport, known: MachineFacts, python_path: str | None) -> Prospects:
-    """Ask a machine for its Pythons and private runtimes."""
+    """Ask a machine for its Pythons and private runtimes; on Windows none is made, and its Python is all there is."""
+    if known.system != "Linux":
+        return Prospects((FoundPython(known.python, known.python_version),), {})
     asked = {"python_path": python_path}
     return Prospects.parse(await call_python(transport, known.python, SOURCE, asked, io.BytesIO()))
 

@@ -92,5 +92,6 @@ def stop_forward(state: ClusterState) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(forward.pid, number)
         if time.monotonic() > deadline:
-            number = signal.SIGKILL
+            # Windows has one way to end a process, and no name for it.
+            number = getattr(signal, "SIGKILL", signal.SIGTERM)
         time.sleep(0.05)

@@ -1,14 +1,12 @@
-"""What every way of reaching a machine can do, and how Python code is run there."""
+"""What every way of reaching a machine can do, and how a script is run there."""
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
-from typing import IO, Any, Literal, Protocol
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol
 
 from ray_remote_nni.errors import MachineError
 
@@ -82,7 +80,7 @@ async def run_shell(transport: Transport, script: str) -> str:
     async with transport.run("exec sh -s") as stream:
         await stream.write(text.encode())
         stream.write_eof()
-        output = await _read_all(stream)
+        output = await read_all(stream)
         code, errors = await stream.wait()
     found, separator, result = output.decode(errors="replace").partition(f"{mark}\n")
     if not separator:
@@ -95,46 +93,8 @@ async def run_shell(transport: Transport, script: str) -> str:
     return result
 
 
-async def call_python(
-    transport: Transport, python: str, module: Path, arguments: dict[str, Any], data: IO[bytes]
-) -> Any:
-    """Run a module of ours on a machine that need not have it, and return what its `main` returns.
-
-    `module` is a file of the standard library's Python, with a function `main(arguments, stream)`; arguments and
-    result are JSON, `stream` reads `data`. All travels on standard input: no argument is seen in a list of processes.
-    """
-    mark = secrets.token_hex(8)
-    ending = f"print('\\n{mark}' + json.dumps(result), flush=True)\n"
-    async with send_module(transport, python, module, arguments, ending) as stream:
-        while part := data.read(2**18):
-            await stream.write(part)
-        stream.write_eof()
-        output = await _read_all(stream)
-        code, errors = await stream.wait()
-    _, separator, result = output.decode(errors="replace").rpartition(f"\n{mark}")
-    if not separator:
-        said = errors.decode(errors="replace").strip().splitlines()
-        raise MachineError(transport.host, said[-1] if said else f"{python} ended with exit code {code}.")
-    return json.loads(result)
-
-
-@asynccontextmanager
-async def send_module(
-    transport: Transport, python: str, module: Path, arguments: dict[str, Any], ending: str = ""
-) -> AsyncIterator[Stream]:
-    """Run `main(arguments, standard input)` of a module that the machine need not have; `ending` sees its `result`."""
-    source = module.read_text(encoding="utf-8") + (
-        f"\nimport json, sys\nresult = main({arguments!r}, sys.stdin.buffer)\n{ending}"
-    )
-    encoded = source.encode()
-    # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.
-    loader = "import sys; sys.path.pop(0); r = sys.stdin.buffer; exec(r.read(int(r.readline())))"
-    async with transport.run(f"exec {quote(python)} -E -c {quote(loader)}") as stream:
-        await stream.write(f"{len(encoded)}\n".encode() + encoded)
-        yield stream
-
-
-async def _read_all(stream: Stream) -> bytes:
+async def read_all(stream: Stream) -> bytes:
+    """Return standard output to its end."""
     parts = []
     while part := await stream.read(65536):
         parts.append(part)

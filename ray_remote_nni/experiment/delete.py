@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.together import failures_of
-from ray_remote_nni.cluster.transport import quote, run_shell
+from ray_remote_nni.cluster.transport import NoShell, Transport, quote, run_shell
+from ray_remote_nni.cluster.windows.commands import delete_experiment
+from ray_remote_nni.cluster.windows.recognise import said_by, windows_shell
 from ray_remote_nni.errors import MachineError
 from ray_remote_nni.experiment.registry import ExperimentEntry
 
@@ -28,13 +30,23 @@ def delete_here(entry: ExperimentEntry) -> None:
 async def _delete_from(entry: ExperimentEntry, machine: RequestedMachine) -> None:
     connection = await machine.connect()
     try:
-        # A trial may have left folders that its own user may not write to.
-        folder = f'"$HOME"/.ray-nni/experiments/{quote(entry.experiment_id)}'
-        said = await run_shell(
-            connection, f"if test -d {folder}; then chmod -R u+rwX {folder}; rm -rf {folder}; fi 2>&1 && echo gone"
-        )
-        lines = said.splitlines()
+        lines = (await _delete(connection, entry.experiment_id)).split("\n")
+        lines = [line.strip() for line in lines if line.strip()]
         if lines[-1:] != ["gone"]:
             raise MachineError(machine.label, f"its files could not be deleted: {(lines or ['no reason given'])[0]}.")
     finally:
         await connection.close()
+
+
+async def _delete(connection: Transport, experiment_id: str) -> str:
+    # A trial may have left folders that its own user may not write to.
+    folder = f'"$HOME"/.ray-nni/experiments/{quote(experiment_id)}'
+    try:
+        return await run_shell(
+            connection, f"if test -d {folder}; then chmod -R u+rwX {folder}; rm -rf {folder}; fi 2>&1 && echo gone"
+        )
+    except NoShell:
+        shell = await windows_shell(connection)
+        if shell is None:
+            raise
+        return await said_by(connection, delete_experiment(shell, experiment_id))

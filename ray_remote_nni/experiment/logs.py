@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
 from typing import Literal
 
+from ray_remote_nni.cluster import remote as on_machines
+from ray_remote_nni.cluster.interpreter import send_module
 from ray_remote_nni.cluster.state import MachineState
-from ray_remote_nni.cluster.transport import quote
 from ray_remote_nni.errors import NotFound
 from ray_remote_nni.experiment.access import ClusterAccess, access_cluster, cluster_named
 from ray_remote_nni.experiment.registry import ExperimentEntry
@@ -15,6 +17,7 @@ from ray_remote_nni.records.model import TrialRecord
 
 Stream = Literal["stdout", "stderr"]
 _CHUNK_BYTES = 2**20
+_PRINT = Path(on_machines.__file__).parent / "print_file.py"
 _MARK = b"-- ray-nni output --\n"
 
 
@@ -45,7 +48,8 @@ async def _fetch(
     file = f"{node.home}/.ray-nni/experiments/{experiment_id}/trials/{trial_id}/{stream}"
     connection = await access.connect(node)
     try:
-        async with connection.run(f"echo {quote(_MARK.decode().strip())}; exec cat {quote(file)}") as remote:
+        asked = {"mark": _MARK.decode(), "file": file}
+        async with send_module(connection, node.python, _PRINT, asked) as remote:
             remote.write_eof()
             noise: bytes | None = b""
             while part := await remote.read(_CHUNK_BYTES):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import select
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from ray_remote_nni.guard.windows import address
 
 
 class GuardLost(Exception):
@@ -36,16 +39,17 @@ class GuardedProcess:
     """A connection to the guard; closing it, in whatever way, ends the process tree started through it."""
 
     def __init__(self, guard_socket: Path | str, timeout_s: float = 10.0) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._buffer = b""
         try:
-            self._socket.settimeout(timeout_s)
-            self._socket.connect(str(guard_socket))
+            self._socket = _connect(guard_socket, timeout_s)
+        except OSError as error:
+            raise _silent(guard_socket, error) from error
+        try:
             #: What processes on this machine inherit.
             self.environment: dict[str, str] = self._message()["environment"]
-        except (OSError, GuardLost) as error:
+        except GuardLost as error:
             self._socket.close()
-            raise GuardLost(f"no guard answers at {guard_socket}: {error}") from error
+            raise _silent(guard_socket, error) from error
 
     def __enter__(self) -> GuardedProcess:
         return self
@@ -128,3 +132,20 @@ class GuardedProcess:
         line, _, self._buffer = self._buffer.partition(b"\n")
         message: dict[str, Any] = json.loads(line)
         return message
+
+
+def _connect(guard_socket: Path | str, timeout_s: float) -> socket.socket:
+    if sys.platform == "win32":
+        return address.connect(guard_socket, timeout_s)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect(str(guard_socket))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _silent(guard_socket: Path | str, error: Exception) -> GuardLost:
+    return GuardLost(f"no guard answers at {guard_socket}: {error}")

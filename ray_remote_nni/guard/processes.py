@@ -1,11 +1,16 @@
-"""What runs on this machine, read from /proc, and which of it belongs to a process tree."""
+"""What runs on this machine, and which of it belongs to a process tree: Linux tells in /proc, others otherwise."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from ray_remote_nni.guard.windows import processes as windows
 
 PROC = Path("/proc")
 
@@ -23,6 +28,10 @@ class Process:
 
 def read_process(pid: int) -> Process | None:
     """Return the process, or None where there is none (any more)."""
+    if sys.platform == "win32":
+        return _from_windows(pid, windows.snapshot())
+    if not PROC.is_dir():
+        return from_ps(pid)
     try:
         stat = (PROC / str(pid) / "stat").read_bytes()
     except OSError:
@@ -39,8 +48,31 @@ def read_process(pid: int) -> Process | None:
     )
 
 
+def from_ps(pid: int) -> Process | None:
+    """Ask ps, as on macOS: the start is in seconds since the epoch, the session of no use."""
+    done = subprocess.run(
+        ["ps", "-o", "ppid=", "-o", "stat=", "-o", "lstart=", "-p", str(pid)],
+        capture_output=True,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    fields = done.stdout.decode(errors="replace").split(maxsplit=2)
+    if len(fields) < 3:
+        return None
+    started = time.strptime(fields[2].strip(), "%a %b %d %H:%M:%S %Y")
+    return Process(pid, int(fields[0]), 0, int(time.mktime(started)), fields[1].startswith("Z"))
+
+
+def _from_windows(pid: int, known: Mapping[int, tuple[int, str]]) -> Process | None:
+    ticks = windows.start_ticks(pid)
+    return None if ticks is None else Process(pid, known.get(pid, (0, ""))[0], 0, ticks, False)
+
+
 def process_table() -> dict[int, Process]:
     """Return all processes by PID."""
+    if sys.platform == "win32":
+        known = windows.snapshot()
+        table = (_from_windows(pid, known) for pid in known)
+        return {process.pid: process for process in table if process is not None}
     found = (read_process(int(name)) for name in os.listdir(PROC) if name.isdigit())
     return {process.pid: process for process in found if process is not None}
 

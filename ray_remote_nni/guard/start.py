@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.guard.processes import read_process
-from ray_remote_nni.guard.server import Guard, Settings, end_children
+from ray_remote_nni.guard.server import Guard, end_children
+from ray_remote_nni.guard.settings import Settings
 
 IDENTITY_FILE = "guard.json"
 FAREWELL_FILE = "farewell.json"

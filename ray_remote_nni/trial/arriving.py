@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ray_remote_nni.trial.code import lock_file
+from ray_remote_nni.trial.file_lock import is_locked
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,9 @@ def announce(name: str, folder: Path, resumed: Iterable[str]) -> None:
 
 def arriving(name: str) -> Arriving | None:
     """Return what is on its way; None where nobody brings it."""
-    import fcntl  # not on Windows, where a client loads this module and runs none of it
-
     try:
         with lock_file(name).open(encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if is_locked(file):
                 said = json.loads(file.read())
                 return Arriving(Path(said["folder"]), frozenset(said["resumed"]))
     except FileNotFoundError:

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -21,7 +22,7 @@ from typing import Protocol
 
 from ray_remote_nni.trial.arriving import announce
 from ray_remote_nni.trial.code import code_folder, has_code, locked, manifest_file, prune_code, remove
-from ray_remote_nni.trial.digest import file_digest
+from ray_remote_nni.trial.digest import BINARY, file_digest
 from ray_remote_nni.trial.manifest import Entry, Manifest, read_manifest
 from ray_remote_nni.trial.working_copy import large_files
 from ray_remote_nni.trial.workspace import machine_root
@@ -192,7 +193,7 @@ def _write(path: str, entry: Entry, mode: int, contents: Reader, half: str | Non
     if half is not None:
         os.rename(half, path)
         left -= os.path.getsize(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o600)
     try:
         while left:
             part = contents.read(min(left, _COPY_BYTES))
@@ -206,10 +207,14 @@ def _write(path: str, entry: Entry, mode: int, contents: Reader, half: str | Non
             os.unlink(path)
             raise EOFError(f"{entry.path} is not what it was when its sending broke off; try again")
         # In this order: what bears its time is whole.
-        os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
-        os.fchmod(descriptor, mode)
+        if sys.platform != "win32":
+            os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
+            os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
+    if sys.platform == "win32":
+        os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
+        os.chmod(path, mode)
 
 
 class Parts:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ray_remote_nni.trial.file_lock import lock
 from ray_remote_nni.trial.workspace import machine_root
 
 #: Code that no experiment on this machine names is kept for so long after its last use.
@@ -43,13 +44,11 @@ def has_code(name: str) -> bool:
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Keep others on this machine from making the code of this name at the same time."""
-    import fcntl  # not on Windows, where a client loads this module and runs none of it
-
     (machine_root() / "code").mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock_file(name).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock_file(name).open("a") as file:
+        lock(file)
         # What the one before said of its doings does not hold any more.
-        lock.truncate(0)
+        file.truncate(0)
         yield
 
 

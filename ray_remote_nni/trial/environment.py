@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from ray_remote_nni.trial.spec import TrialSpec
+from ray_remote_nni.trial.windows import upper_names, windows_path
 from ray_remote_nni.trial.workspace import Workspace
 
 STANDIN = Path(__file__).parent / "standin"
@@ -21,6 +23,7 @@ def trial_environment(
     *,
     python_path: str | None,
     visible_gpus: str | None,
+    windows: bool = sys.platform == "win32",
 ) -> dict[str, str]:
     """Return the whole environment: what the machine gives, NNI's variables, the configuration's own last.
 
@@ -31,12 +34,19 @@ def trial_environment(
     environment = {name: value for name, value in inherited.items() if name not in _NOT_OURS}
     # A PATH or PYTHONPATH of the configuration's own is added to like the machine's.
     environment |= spec.environment
-    if python_path is not None:
+    own = {name: value for name, value in spec.environment.items() if name not in ("PATH", "PYTHONPATH")}
+    if windows:
+        environment = upper_names(environment)
+        own = {name: value for name, value in upper_names(own).items() if name not in ("PATH", "PYTHONPATH")}
+        environment["PATH"] = windows_path(python_path, environment.get("PATH"))
+    elif python_path is not None:
         environment["PATH"] = ":".join(
             filter(None, (python_path, environment.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
         )
     # At the end: a trial that has its own `nni`, or its own anything, keeps it.
-    environment["PYTHONPATH"] = ":".join(filter(None, (environment.get("PYTHONPATH"), str(STANDIN))))
+    environment["PYTHONPATH"] = (";" if windows else ":").join(
+        filter(None, (environment.get("PYTHONPATH"), str(STANDIN)))
+    )
     environment |= {
         "NNI_PLATFORM": "local",
         "NNI_EXP_ID": spec.experiment_id,
@@ -53,7 +63,6 @@ def trial_environment(
         environment["CUDA_VISIBLE_DEVICES"] = visible_gpus
         # CUDA numbers GPUs by their speed otherwise, and not as nvidia-smi does.
         environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-    own = {name: value for name, value in spec.environment.items() if name not in ("PATH", "PYTHONPATH")}
     return {**environment, **own}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ray_remote_nni.trial.conda import with_conda
 from ray_remote_nni.trial.environment import trial_environment, visible_gpus
 from ray_remote_nni.trial.metrics import MetricReader
 from ray_remote_nni.trial.spec import Ended, NotStarted, Started, TrialEvent, TrialSpec
+from ray_remote_nni.trial.windows import windows_argv
 from ray_remote_nni.trial.working_copy import leave_to_others
 from ray_remote_nni.trial.workspace import Workspace, last_lines, prepare_workspace
 
@@ -69,10 +71,14 @@ def _start(process: GuardedProcess, spec: TrialSpec, machine: Machine, workspace
         python_path=machine.python_path,
         visible_gpus=visible_gpus(spec.gpu_number, spec.gpus, machine.gpu_indices),
     )
-    command = with_conda(spec.command, environment, machine.python_path)
+    if sys.platform == "win32":
+        argv = windows_argv(spec.command, environment)
+    else:
+        command = with_conda(spec.command, environment, machine.python_path)
+        argv = command_argv(command, environment.get("PATH"), workspace.code)
     return process.start(
         f"{spec.experiment_id}/{spec.trial_id}/{spec.attempt}",
-        command_argv(command, environment.get("PATH"), workspace.code),
+        argv,
         cwd=workspace.code,
         environment=environment,
         stdout=workspace.stdout,

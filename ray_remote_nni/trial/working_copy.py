@@ -14,11 +14,13 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ray_remote_nni.trial.digest import BINARY
 from ray_remote_nni.trial.manifest import Entry
 
 #: Files up to this size are copied anew for each trial, the smallest first, up to so many bytes together.
@@ -149,14 +151,17 @@ def _copy_small(source: str, target: str, file: _File) -> None:
     if content is None:
         with open(source, "rb", buffering=0) as reading:
             content = reading.read()
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
     try:
         while content:
             content = content[os.write(descriptor, content) :]
-        os.fchmod(descriptor, file.mode)
-        os.utime(descriptor, ns=(file.mtime_ns, file.mtime_ns))
+        if sys.platform != "win32":
+            os.fchmod(descriptor, file.mode)
+            os.utime(descriptor, ns=(file.mtime_ns, file.mtime_ns))
     finally:
         os.close(descriptor)
+    if sys.platform == "win32":
+        _finish(target, file)
 
 
 def _copy_large(source: str, target: str, file: _File) -> None:
@@ -166,10 +171,10 @@ def _copy_large(source: str, target: str, file: _File) -> None:
 
 def _clone(source: str, target: str, file: _File) -> bool:
     """Make a copy that shares its blocks with the source; tell whether the file system can do that."""
-    import fcntl  # not on Windows, where a client loads this module and runs none of it
-
-    if file.size == 0:
+    if file.size == 0 or sys.platform == "win32":
         return False
+    import fcntl
+
     try:
         with open(source, "rb") as reading, open(target, "xb") as writing:
             fcntl.ioctl(writing.fileno(), _FICLONE, reading.fileno())

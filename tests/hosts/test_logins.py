@@ -16,10 +16,11 @@ import pytest
 from lone_sshd import LoneServer, lone_sshd
 
 from ray_remote_nni.cluster import login as logins
+from ray_remote_nni.cluster.interpreter import call_python
 from ray_remote_nni.cluster.login import Login
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.cluster.ssh import connect
-from ray_remote_nni.cluster.transport import call_python, run_shell
+from ray_remote_nni.cluster.transport import run_shell
 from ray_remote_nni.config import ConfigInvalid, LoadedConfig, load_config
 from ray_remote_nni.errors import MachineError
 

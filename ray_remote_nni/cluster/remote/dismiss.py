@@ -7,8 +7,6 @@ exit code 1 where one did not.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -17,7 +15,8 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ray_remote_nni.cluster.resources import MACHINE_LABEL
-from ray_remote_nni.guard.start import FAREWELL_FILE, IDENTITY_FILE
+from ray_remote_nni.guard import ending
+from ray_remote_nni.guard.start import FAREWELL_FILE
 
 _PATIENCE_S = 30.0
 
@@ -26,7 +25,9 @@ _PATIENCE_S = 30.0
 def leave(directory: str, temp_dir: str) -> None:
     """Tell the guard of this node to end all, and to leave no folder behind."""
     (Path(directory) / FAREWELL_FILE).write_text(json.dumps([temp_dir, directory]))
-    os.kill(json.loads((Path(directory) / IDENTITY_FILE).read_text())["pid"], signal.SIGTERM)
+    known = ending.identity(Path(directory))
+    assert known is not None
+    ending.ask_to_end(Path(directory), known[0])
 
 
 def main() -> int:

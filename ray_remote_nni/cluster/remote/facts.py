@@ -21,7 +21,8 @@ def main(arguments, stream):
     """Return the facts as a JSON object; `MachineFacts` says what each of them is."""
     from importlib.util import find_spec
 
-    home = os.path.expanduser("~")
+    # Windows takes these slashes too, and so all paths of ours look alike.
+    home = os.path.expanduser("~").replace(os.sep, "/")
     return {
         "system": platform.system(),
         "system_name": system_name(),

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.guard import start as guard_start
+from ray_remote_nni.guard.windows import start as windows_start
+from ray_remote_nni.guard.windows.path import windows_path_folders
 
 #: In the environment of every process of a node, with the node's folder as its value.
 NODE_MARK = "RAY_NNI_NODE"
@@ -50,7 +52,14 @@ def main() -> None:
         "umask": umask,
     }
     sys.stdin = io.StringIO(json.dumps(settings))
-    guard_start.main()
+    if sys.platform == "win32":
+        # Whoever runs conda's Python without its environment has its libraries on PATH all the same.
+        os.environ["PATH"] = os.pathsep.join(
+            [*windows_path_folders(str(Path(asked["python"]).parent)), os.environ["PATH"]]
+        )
+        windows_start.main()
+    else:
+        guard_start.main()
 
 
 def _make_private(folder: Path) -> None:

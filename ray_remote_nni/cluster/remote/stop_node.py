@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.cluster.remote.start_node import NODE_MARK
+from ray_remote_nni.guard import ending
 from ray_remote_nni.guard.ownership import TREE_MARK
 from ray_remote_nni.guard.processes import command_of, environment_of, is_same_process, process_table
-from ray_remote_nni.guard.start import IDENTITY_FILE
 
 #: The guard gives trials 4 s to end.
 _PATIENCE_S = 15.0
+_TRIES = 50
 
 
 def main() -> None:
@@ -26,26 +27,34 @@ def main() -> None:
     asked: dict[str, Any] = json.load(sys.stdin)
     directory, temp_dir = Path(asked["directory"]), Path(asked["temp_dir"])
     _end_guard(directory)
-    swept = _sweep(directory)
-    for folder in (temp_dir, directory):
-        shutil.rmtree(folder, ignore_errors=True)
+    # Windows ends what a guard leaves.
+    swept = [] if sys.platform == "win32" else _sweep(directory)
+    for folder in {temp_dir, directory}:
+        _remove(folder)
     with contextlib.suppress(OSError):
         directory.parent.rmdir()
     print(json.dumps({"swept": swept}))
 
 
+def _remove(folder: Path) -> None:
+    """Remove a folder; Windows lets nobody remove a file before whoever had it open is quite gone."""
+    for _ in range(_TRIES if sys.platform == "win32" else 1):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+
+
 def _end_guard(directory: Path) -> None:
-    try:
-        known = json.loads((directory / IDENTITY_FILE).read_text())
-    except (OSError, ValueError):
+    known = ending.identity(directory)
+    if known is None:
         return
     deadline = time.monotonic() + _PATIENCE_S
-    number = signal.SIGTERM
-    while is_same_process(known["pid"], known["start_ticks"]):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(known["pid"], number)
+    while is_same_process(*known):
         if time.monotonic() > deadline:
-            number = signal.SIGKILL
+            ending.make_end(known[0])
+        else:
+            ending.ask_to_end(directory, known[0])
         time.sleep(0.1)
 
 

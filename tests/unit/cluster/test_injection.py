@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from shells import SHELLS
 
 from ray_remote_nni.cluster.facts import Question, facts_script, read_facts
+from ray_remote_nni.cluster.interpreter import call_python
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.module import run_module
 from ray_remote_nni.cluster.node import _last_words, node_runs
 from ray_remote_nni.cluster.plan import NodePlan
-from ray_remote_nni.cluster.transport import Stream, call_python, quote
+from ray_remote_nni.cluster.transport import Stream, quote
 from ray_remote_nni.guard.processes import read_process
 
 QUESTION = Question(cluster="abc", node="0", distributions=(), ports=0, first_port=1, last_port=1)
@@ -153,7 +154,7 @@ def test_a_node_is_found_in_a_folder_of_any_name(empty: Path, tmp_path: Path, na
     own = read_process(os.getpid())
     assert own is not None
     (directory / "guard.json").write_text(json.dumps({"pid": own.pid, "start_ticks": own.start_ticks}))
-    node = cast(NodePlan, type("Node", (), {"directory": str(directory), "host": "h"}))
+    node = cast(NodePlan, type("Node", (), {"directory": str(directory), "host": "h", "python": sys.executable}))
     with no_canary(empty):
         assert asyncio.run(node_runs(LocalTransport(), str(directory)))
         assert "it is too late" in asyncio.run(_last_words(LocalTransport(), node))

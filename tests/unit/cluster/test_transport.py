@@ -16,10 +16,11 @@ from shells import NOISY_SHELLS, SHELLS, set_login_shell
 from ssh_machine import SshMachine
 
 import ray_remote_nni
+from ray_remote_nni.cluster.interpreter import call_python
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.module import ask_module
 from ray_remote_nni.cluster.ssh import connect
-from ray_remote_nni.cluster.transport import Transport, call_python, quote, run_shell
+from ray_remote_nni.cluster.transport import Transport, quote, run_shell
 from ray_remote_nni.errors import MachineError
 from ray_remote_nni.guard.processes import command_of
 

@@ -43,7 +43,9 @@ def append_metric(parameter_id, trial_id, kind, sequence, metric):
 def _append(record):
     folder = os.path.join(os.environ["NNI_SYS_DIR"], ".nni")
     os.makedirs(folder, exist_ok=True)
-    descriptor = os.open(os.path.join(folder, "metrics"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    # On Windows a file is text otherwise, and its line breaks are longer than the record says.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(os.path.join(folder, "metrics"), flags, 0o644)
     try:
         while record:
             record = record[os.write(descriptor, record) :]
