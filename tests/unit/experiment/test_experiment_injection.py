@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -50,7 +51,7 @@ def test_output_is_fetched_from_a_home_of_any_name(empty: Path, tmp_path: Path, 
             return LocalTransport()
 
     async def fetch() -> bytes:
-        node = cast(MachineState, type("Node", (), {"home": str(home), "host": "h"}))
+        node = cast(MachineState, type("Node", (), {"home": str(home), "host": "h", "python": sys.executable}))
         parts = _fetch(cast(ClusterAccess, Access()), node, "exp12345", "aB3dE", "stdout")
         return b"".join([part async for part in parts])
 

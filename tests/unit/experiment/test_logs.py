@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,7 +26,7 @@ class Access:
 
 
 def fetched(home: Path) -> Any:
-    node = SimpleNamespace(home=str(home), label="gpu1")
+    node = SimpleNamespace(home=str(home), label="gpu1", python=sys.executable)
     return _in_turn(_fetch(cast(Any, Access()), cast(Any, node), "exp12345", "aB3dE", "stdout"))
 
 
