@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from ray_remote_nni.cluster.interpreter import run_python
@@ -39,14 +39,23 @@ async def run_module(
         yield stream
 
 
-async def answers(stream: Stream, question: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+async def answers(
+    stream: Stream, question: dict[str, Any], *, last: str | None = None
+) -> tuple[list[dict[str, Any]], str]:
     """Send a JSON object; return the JSON objects that were printed, and the last line of standard error.
 
-    Other lines are passed over: a login shell may print some of its own before.
+    Other lines are passed over: a login shell may print some of its own before. The answer with the key `last` is not
+    waited beyond: who stays in the background may hold standard output open.
     """
     await stream.write(json.dumps(question).encode())
     stream.write_eof()
-    found = [answer async for line in stream.lines() if (answer := json_object(line)) is not None]
+    found = []
+    async with aclosing(stream.lines()) as lines:
+        async for line in lines:
+            if (answer := json_object(line)) is not None:
+                found.append(answer)
+                if last in answer:
+                    return found, ""
     _, errors = await stream.wait()
     said = errors.decode(errors="replace").strip().splitlines()
     return found, said[-1] if said else ""

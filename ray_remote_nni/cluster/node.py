@@ -42,7 +42,7 @@ async def start_node(
     # The folder among the arguments shows in a list of processes which node a guard is of.
     async with run_module(transport, node.python, library, module, (node.directory,), mark=node.directory) as stream:
         try:
-            found, said = await asyncio.wait_for(answers(stream, asked), START_TIMEOUT_S)
+            found, said = await asyncio.wait_for(answers(stream, asked, last="daemons"), START_TIMEOUT_S)
         except asyncio.TimeoutError as error:
             last = await _last_words(transport, node)
             raise MachineError(

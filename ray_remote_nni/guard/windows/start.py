@@ -84,6 +84,9 @@ def serve(folder: str) -> None:
 
 def _start(argv: list[str], directory: Path) -> Callable[[], bool]:
     """Start a process that is not in the session's job; return what tells whether it runs."""
+    # The SSH server waits for all who hold an end of its pipes.
+    for stream in (0, 1, 2):
+        os.set_inheritable(stream, False)
     try:
         process = subprocess.Popen(
             argv,

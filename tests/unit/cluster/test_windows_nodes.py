@@ -19,7 +19,7 @@ from ray_remote_nni.cluster.request import RequestedMachine
 from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.cluster.runtime import read_prospects
 from ray_remote_nni.cluster.together import MachinesFailed
-from ray_remote_nni.errors import ClusterError
+from ray_remote_nni.errors import UsageError
 
 LINUX, WINDOWS = MachineSettings("192.0.2.1"), MachineSettings("192.0.2.2", python_path=r"~\conda")
 RAY = RayPython((3, 11), "2.60.0")
@@ -90,12 +90,12 @@ def test_the_head_is_the_first_machine_that_runs_linux() -> None:
 
 
 def test_a_windows_head_is_refused() -> None:
-    with pytest.raises(ClusterError, match="runs Windows, and a head needs Linux"):
+    with pytest.raises(UsageError, match="runs Windows, and a head needs Linux"):
         choose_head([LINUX, WINDOWS], WINDOWS.host, [facts(), windows_facts()])
 
 
 def test_a_cluster_of_windows_alone_is_refused() -> None:
-    with pytest.raises(ClusterError, match="No machine of the machineList runs Linux"):
+    with pytest.raises(UsageError, match="No machine of the machineList runs Linux"):
         choose_head([WINDOWS], None, [windows_facts()])
 
 
