@@ -22,7 +22,7 @@ from ray_remote_nni.cluster.runtime import read_prospects
 from ray_remote_nni.cluster.together import MachinesFailed, on_all
 from ray_remote_nni.cluster.transport import HostKeyTrust, Transport
 from ray_remote_nni.config.problems import Level, MachineProblem, Problem
-from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.errors import ClusterError, MachineError, UsageError
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,9 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
         addresses, ways, errors = await _survey(request, reached)
         choices, unfit = await _choose_rays(request, reached)
         errors += unfit
+        if reached and all(one.facts.system != "Linux" for one in reached):
+            what = f"it runs {reached[0].facts.system}, and the head of a cluster must run Linux."
+            errors.append((0, MachineError(reached[0].machine.label, what, "List a machine that does.")))
     finally:
         await asyncio.gather(*(one.transport.close() for one in reached), return_exceptions=True)
     rays = [_with(choice, other.facts) for choice, other in zip(choices, reached, strict=True)]
@@ -220,7 +223,7 @@ async def _survey(
     head = wanted if wanted and any(one.machine.settings.is_called(wanted) for one in reached) else None
     try:
         survey, errors = await survey_neighbours(neighbours, head, request.ports)
-    except ClusterError as error:
+    except (ClusterError, UsageError) as error:
         return (
             likely,
             ways,
