@@ -129,10 +129,9 @@ async def read_facts(
         ) from error
     lines = answer.splitlines()
     answers = [line for line in lines if line.startswith("{")]
-    if lines[:1] == [NO_PYTHON]:
-        raise _no_python(transport.host, python_path, *lines[1:2], found=lines[2:])
-    if not answers and lines[-1:] == [NO_PYTHON]:
-        raise _no_python(transport.host, python_path, found=())
+    if not answers and NO_PYTHON in lines and not lines[0].startswith("Traceback"):
+        told = lines[lines.index(NO_PYTHON) + 1 :]
+        raise _no_python(transport.host, python_path, *told[:1], found=told[1:])
     try:
         # Python may have something to say of its own, before or after.
         return MachineFacts.parse(answers[-1])

@@ -5,7 +5,6 @@ Runs in any Python 3.6 and up.
 
 import ctypes
 import json
-import os
 import platform
 import socket
 import sys
@@ -59,15 +58,15 @@ def is_free(port):
     return True
 
 
-def owners(ports, clusters):
+def owners(ports, clusters, guard_file):
     """Return [port, ""] for each TCP port that is taken; whose it is no table tells that Python can read here."""
     return [[port, ""] for port in sorted(ports)]
 
 
-def guard(directory):
-    """Return the PID of a guard of ours that runs here for this node, None where there is none."""
+def guard(path):
+    """Return the PID of a guard of ours that runs here and wrote this file, None where there is none."""
     try:
-        with open(os.path.join(directory, "guard.json")) as file:
+        with open(path) as file:
             known = json.load(file)
     except (OSError, ValueError):
         return None

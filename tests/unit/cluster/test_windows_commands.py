@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import time
@@ -11,6 +12,7 @@ import pytest
 from ssh_machine import SshMachine
 from windows_machine import CMD, POWERSHELL, on, windows
 
+from ray_remote_nni.cluster import remote
 from ray_remote_nni.cluster.facts import MachineFacts, Question, read_facts
 from ray_remote_nni.cluster.interpreter import LOADER
 from ray_remote_nni.cluster.module import run_module
@@ -97,6 +99,16 @@ def test_the_facts_of_a_windows_machine_come_in_one_round_trip(machine: SshMachi
     size, _, source = (machine.home / "received").read_bytes().partition(b"\n")
     assert int(size) == len(source)
     compile(source, "facts", "exec")
+
+
+def test_what_takes_the_place_of_a_function_is_asked_in_the_same_way() -> None:
+    def functions(name: str) -> dict[str, str]:
+        tree = ast.parse((Path(remote.__file__).parent / name).read_text(encoding="utf-8"))
+        return {node.name: ast.unparse(node.args) for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+    there, here = functions("windows_facts.py"), functions("facts.py")
+    assert {"memory_bytes", "system_name", "is_free", "owners", "guard"} == there.keys() & here.keys()
+    assert all(there[name] == here[name] for name in there.keys() & here.keys())
 
 
 def test_a_windows_machine_without_python_is_told_so(machine: SshMachine, known_hosts: Path) -> None:
