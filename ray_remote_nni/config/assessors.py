@@ -7,8 +7,8 @@ from ray_remote_nni.config.located import LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig
 from ray_remote_nni.config.names import FieldPath, listed, nearest
 from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.quantities import number, whole_number
 from ray_remote_nni.config.tuner_arguments import Rule, at_least, spelled, words
-from ray_remote_nni.config.values import number, whole_number
 
 _WHOLE = "a whole number of at least"
 _START_STEP = at_least(0, whole_number, f"{_WHOLE} 0")

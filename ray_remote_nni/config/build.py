@@ -24,8 +24,7 @@ from ray_remote_nni.config.located import (
 )
 from ray_remote_nni.config.models import is_model, model_of_values
 from ray_remote_nni.config.names import FieldPath
-from ray_remote_nni.config.problems import Problem
-from ray_remote_nni.config.values import Refused
+from ray_remote_nni.config.problems import Problem, Refused
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from ray_remote_nni.config.located import LocatedDict, to_plain
 from ray_remote_nni.config.names import dotted
-from ray_remote_nni.config.problems import Problem
+from ray_remote_nni.config.problems import Problem, Refused
+from ray_remote_nni.config.quantities import parse_duration_s
 from ray_remote_nni.config.search_space import check_search_space
 from ray_remote_nni.config.space_source import parse_space
 from ray_remote_nni.config.text_file import Unreadable, read_text
 from ray_remote_nni.config.tuner_spaces import unsupported
-from ray_remote_nni.config.values import Refused, parse_duration_s
 from ray_remote_nni.config.yaml_source import Unparsable
 from ray_remote_nni.errors import UsageError
 

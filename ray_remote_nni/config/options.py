@@ -5,7 +5,8 @@ from __future__ import annotations
 from ray_remote_nni.config.located import LocatedDict, LocatedList, LocatedScalar, Node, Source, text_of
 from ray_remote_nni.config.names import listed, nearest, some_of
 from ray_remote_nni.config.problems import Level, Problem
-from ray_remote_nni.config.values import flag, whole_number
+from ray_remote_nni.config.quantities import whole_number
+from ray_remote_nni.config.values import flag
 
 _PATH = ("ray", "machines")
 #: What this machine is called where there is no machineList.

@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Source
 from ray_remote_nni.config.models import PortsConfig
 from ray_remote_nni.config.problems import Problem
-from ray_remote_nni.config.values import whole_number
+from ray_remote_nni.config.quantities import whole_number
 
 
 def check_ports(source: Source) -> list[Problem]:

@@ -69,3 +69,16 @@ def in_reading_order(problems: Iterable[Problem], main_file: str) -> list[Proble
     return sorted(
         problems, key=lambda p: (p.file != main_file, p.file or "", p.line or 0, p.column or 0, p.level == "warning")
     )
+
+
+class Refused(ValueError):
+    """A value that a field does not take; `accepted` completes the sentence "accepted: ...".
+
+    `show_items` says that a message may show what is in a list, since no secret can be there.
+    """
+
+    def __init__(self, accepted: str, remedy: str | None = None, *, show_items: bool = False) -> None:
+        self.accepted = accepted
+        self.remedy = remedy
+        self.show_items = show_items
+        super().__init__(f"accepted: {accepted}")

@@ -12,7 +12,7 @@ from ray_remote_nni.config.names import FieldPath, fold, nearest, some_of
 from ray_remote_nni.config.options import check_options, is_called, listed_machines
 from ray_remote_nni.config.ports import check_ports
 from ray_remote_nni.config.problems import Level, Problem
-from ray_remote_nni.config.values import whole_number
+from ray_remote_nni.config.quantities import whole_number
 
 #: `has_user(host, port)`: whether something else than the config knows a machine's login name.
 HasUser = Callable[[str, int | None], bool]

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ray_remote_nni.config.names import fold, listed
-from ray_remote_nni.config.values import number, whole_number
+from ray_remote_nni.config.quantities import number, whole_number
 
 # Says what is accepted, and turns the value found into the one to use; None means refused.
 Rule = tuple[str, Callable[[Any], Any]]
