@@ -11,6 +11,7 @@ import ray
 from ray.exceptions import RayError, TaskCancelledError
 
 from ray_remote_nni.cluster.resources import gpu_resource, room_resource
+from ray_remote_nni.experiment.agenda import Waiting
 from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.model import Metric
@@ -30,6 +31,26 @@ class Lost:
 @dataclass(frozen=True)
 class Cancelled:
     """The attempt was ended at our own wish."""
+
+
+def trial_spec(spec: ExperimentSpec, waiting: Waiting, place: Place) -> TrialSpec:
+    """Return what the machine of a place is told of a trial that is to run there."""
+    return TrialSpec(
+        experiment_id=spec.experiment_id,
+        trial_id=waiting.trial_id,
+        sequence=waiting.sequence,
+        attempt=waiting.attempt,
+        parameters=waiting.parameters,
+        command=spec.trial_command,
+        code=spec.code,
+        gpu_number=spec.trial_gpu_number,
+        timeout_s=spec.max_trial_duration_s,
+        gpus=place.gpus,
+        trials_per_gpu=place.machine.trials_per_gpu,
+        max_trials=place.machine.max_trials,
+        environment={**spec.trial_environment, **place.machine.environment},
+        base_environment=spec.base_environment,
+    )
 
 
 @dataclass

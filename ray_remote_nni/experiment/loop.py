@@ -13,7 +13,7 @@ from ray.exceptions import RayError
 
 from ray_remote_nni.experiment.agenda import Agenda, Waiting
 from ray_remote_nni.experiment.assessing import Assessing
-from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost
+from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost, trial_spec
 from ray_remote_nni.experiment.changes import changed
 from ray_remote_nni.experiment.end_notices import EndNotices
 from ray_remote_nni.experiment.judges import create_judge
@@ -28,7 +28,7 @@ from ray_remote_nni.records.model import ExperimentStatus, RequestRecord, TrialS
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.inbox import Inbox, inbox_name
-from ray_remote_nni.trial.spec import Ended, Reported, TrialSpec
+from ray_remote_nni.trial.spec import Ended, Reported
 from ray_remote_nni.trial.task import on_node
 from ray_remote_nni.trial.workspace import experiment_directory
 from ray_remote_nni.words import plural
@@ -231,27 +231,10 @@ class ExperimentLoop:
         return True
 
     def _start(self, waiting: Waiting, place: Place) -> None:
-        spec = self._spec
-        trial = TrialSpec(
-            experiment_id=spec.experiment_id,
-            trial_id=waiting.trial_id,
-            sequence=waiting.sequence,
-            attempt=waiting.attempt,
-            parameters=waiting.parameters,
-            command=spec.trial_command,
-            code=spec.code,
-            gpu_number=spec.trial_gpu_number,
-            timeout_s=spec.max_trial_duration_s,
-            gpus=place.gpus,
-            trials_per_gpu=place.machine.trials_per_gpu,
-            max_trials=place.machine.max_trials,
-            environment={**spec.trial_environment, **place.machine.environment},
-            base_environment=spec.base_environment,
-        )
-        attempt = Attempt(trial)
-        attempt.submit(spec, place, self._head_node)
+        attempt = Attempt(trial_spec(self._spec, waiting, place))
+        attempt.submit(self._spec, place, self._head_node)
         task = asyncio.ensure_future(self._follow(attempt, place))
-        self._running[trial.trial_id] = (attempt, task)
+        self._running[waiting.trial_id] = (attempt, task)
 
     async def _follow(self, attempt: Attempt, place: Place) -> None:
         try:
