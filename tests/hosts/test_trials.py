@@ -407,7 +407,8 @@ def test_code_goes_on_while_it_arrives_and_a_client_that_dies_meanwhile_leaves_n
     script = "import os, nni; nni.get_next_parameter(); nni.report_final_result(os.path.getsize('large.bin'))"
     config = experiment(script, maxTrialNumber=4)
     (config.parent / "code/large.bin").write_bytes(os.urandom(200_000_000))
-    before = [entry["id"] for entry in client.json("status")["experiments"]]
+    experiments = "ls .ray-nni/experiments 2>/dev/null || true"
+    before = machines[0].run(experiments)
     size = "stat -c %s .ray-nni/code/*.part-*/large.bin 2>/dev/null || true"
 
     def driver_runs() -> bool:
@@ -426,7 +427,7 @@ def test_code_goes_on_while_it_arrives_and_a_client_that_dies_meanwhile_leaves_n
     dying.communicate()
     assert 0 < int(machines[0].run(size)) < 200_000_000
     until(lambda: not driver_runs())
-    assert machines[0].run("ls .ray-nni/experiments").split() == sorted(before)
+    assert machines[0].run(experiments) == before
     result = client.json("run", config)
 
     assert result["trials"] == {"SUCCEEDED": 4}
