@@ -24,7 +24,8 @@ async def explain(
 ) -> MachineError:
     """Return the error for a person; `offered` is a host key that was not accepted, `tunnel` leads to the machine."""
     host = login.host
-    where = f"{host} port {login.port or 22}"
+    # The error names the host itself.
+    where = f"port {login.port or 22}"
     match error:
         case MachineError():
             return error
@@ -57,7 +58,7 @@ async def explain(
         case TimeoutError() | asyncio.TimeoutError():  # two classes in Python 3.10
             return MachineError(
                 host,
-                f"no answer from {where} within {CONNECT_TIMEOUT_S} s.",
+                f"no answer on {where} within {CONNECT_TIMEOUT_S} s.",
                 "Is the machine on, and does a firewall let SSH through?",
             )
         case ConnectionRefusedError():
@@ -73,7 +74,7 @@ async def explain(
         case asyncssh.ChannelOpenError():
             return MachineError(
                 host,
-                f"the jump host does not get through to {where}: {error.reason}.",
+                f"the jump host does not get through to its {where}: {error.reason}.",
                 "Does the SSH server run there, and does the jump host allow forwarding?",
             )
         case OSError() if error.filename is not None and str(error.filename) == str(login.key_file):
