@@ -92,13 +92,20 @@ def down(
         _down_without_state(config)
         return
     access = access_cluster(state, ask_secret)
-    stopped = asyncio.run(end_cluster(access, machine_rows(), force=force))
-    for entry in stopped:
+    ended = asyncio.run(end_cluster(access, machine_rows(), force=force))
+    for entry in ended.stopped:
         say(
             f"Experiment {entry.experiment_id} was running; it is stopped. To go on: ray-nni up {entry.config}, then "
             f"ray-nni resume {entry.experiment_id}"
         )
     say(f"Cluster {state.name} is down.")
+    if ended.failed:
+        hosts = ", ".join(error.machine for error in ended.failed)
+        say(
+            f"What was started on {hosts} may still run there. Once that is mended: "
+            f"ray-nni down {state.config} --force",
+            "yellow",
+        )
 
 
 def _down_without_state(config: Path) -> None:

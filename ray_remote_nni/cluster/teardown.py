@@ -7,16 +7,16 @@ import io
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from ray_remote_nni.cluster.alone import alone_with
 from ray_remote_nni.cluster.library import install, library_folder, our_library
 from ray_remote_nni.cluster.node import stop_node
-from ray_remote_nni.cluster.state import ClusterState, MachineState, load_state
-from ray_remote_nni.cluster.together import on_all
+from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states, load_state
+from ray_remote_nni.cluster.together import MachinesFailed, on_all
 from ray_remote_nni.cluster.transport import Transport
-from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.errors import MachineError
 from ray_remote_nni.words import plural
 
 _FORWARD_PATIENCE_S = 3.0
@@ -28,12 +28,12 @@ async def take_down(
     report: Callable[[str, str], None],
     *,
     force: bool = False,
-) -> None:
+) -> Sequence[MachineError]:
     """Stop a cluster and forget it.
 
-    Raises ClusterError where a machine does not answer; the others are stopped all the same, and the state stays, so
-    that `down` can be repeated. With `force` the cluster is forgotten even then. Waits for another command that is at
-    work on the cluster.
+    Raises MachinesFailed where a machine does not answer; the others are stopped all the same, and the state stays, so
+    that `down` can be repeated. With `force` the cluster is forgotten even then, and what went wrong is returned,
+    machine by machine. Waits for another command that is at work on the cluster.
     """
     waiting = "another command is at work on this cluster; waiting for it"
     members = [identity for _, identity in state.members]
@@ -41,15 +41,30 @@ async def take_down(
         # As that other command left it.
         latest = load_state(state.name)
         if latest is None:
-            return
+            return ()
         replace(latest, status="stopping").save()
         stop_forward(latest)
         try:
             await on_all(_connect_and_stop(node, connect, report, force) for node in latest.machines)
-        except ClusterError:
+        except MachinesFailed as error:
             if not force:
-                raise
+                raise MachinesFailed(error.errors, _advice(latest, error.errors)) from error
+            failed = error.errors
+        else:
+            failed = ()
         latest.forget()
+        return failed
+
+
+def _advice(state: ClusterState, errors: Sequence[MachineError]) -> str:
+    failed = {error.machine for error in errors}
+    others = "All other machines are stopped. " if any(node.label not in failed for node in state.machines) else ""
+    # Left out, the name means the latest cluster.
+    name = f" {state.name}" if len(all_states()) > 1 else ""
+    return (
+        f"{others}Once that is mended: ray-nni down{name}. To forget what may still run there: "
+        f"ray-nni down{name} --force"
+    )
 
 
 async def _connect_and_stop(

@@ -59,8 +59,8 @@ async def led(leader: Awaitable[None], followers: Iterable[Awaitable[None]]) -> 
 
 
 class MachinesFailed(ClusterError):
-    """Some machines failed; `errors` has an error of each, and the message a line of each."""
+    """Some machines failed; `errors` has an error of each, the message a line of each, and then `advice` for all."""
 
-    def __init__(self, errors: Sequence[MachineError]) -> None:
+    def __init__(self, errors: Sequence[MachineError], advice: str = "") -> None:
         self.errors = tuple(errors)
-        super().__init__("\n".join(str(error) for error in errors))
+        super().__init__("\n".join([*map(str, errors), *([advice] if advice else [])]))

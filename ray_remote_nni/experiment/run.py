@@ -13,6 +13,7 @@ from ray_remote_nni.cluster.membership import find_cluster
 from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.teardown import take_down
+from ray_remote_nni.cluster.together import MachinesFailed
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.config import ExperimentConfig, LoadedConfig
 from ray_remote_nni.errors import MachineError, NotFound, UsageError
@@ -40,6 +41,14 @@ class RunningExperiment:
     entry: ExperimentEntry
     access: ClusterAccess
     own: bool
+
+
+@dataclass(frozen=True)
+class EndedCluster:
+    """A cluster that was taken down: the experiments that were stopped for it, and the machines that failed."""
+
+    stopped: tuple[ExperimentEntry, ...]
+    failed: tuple[MachineError, ...]
 
 
 async def change_cluster(
@@ -189,27 +198,39 @@ async def _others_running(entry: ExperimentEntry, access: ClusterAccess) -> list
     return [other for other, pulse in pulses if pulse is not None and pulse.running]
 
 
-async def end_cluster(access: ClusterAccess, report: Report, *, force: bool = False) -> list[ExperimentEntry]:
-    """`down`: stop what runs, mirror what is missing, stop the cluster; return the experiments that were stopped.
+async def end_cluster(access: ClusterAccess, report: Report, *, force: bool = False) -> EndedCluster:
+    """`down`: stop what runs, mirror what is missing, stop the cluster.
 
     Raises ClusterError where a machine cannot be reached, after all others were stopped; `force` forgets the cluster
     all the same.
     """
     state = access.state
     stopped: list[ExperimentEntry] = []
+    missed: list[MachineError] = []
     entries = [entry for entry in all_experiments() if entry.cluster == state.name]
     try:
         async with access.head() as head:
             stopped = [entry for entry in entries if await _settle(entry, head)]
             state = await without_stranded(state, access.request, head.connection, report)
     except MachineError as error:
-        # What is on the head stays there; that it could not be stopped is said below.
-        report(error.machine, f"its records could not be brought here: {error.what}")
+        report(error.machine, "the records of experiments could not be brought here")
+        missed.append(error)
     for entry in entries:
         for failed in await pull_outputs(entry, state, access.connect):
-            report(failed.machine, failed.what)
-    await take_down(state, access.connect, report, force=force)
-    return stopped
+            report(failed.machine, f"the output of trials of {entry.experiment_id} could not be brought here")
+            missed.append(failed)
+    told: Sequence[MachineError] = ()
+    try:
+        told = await take_down(state, access.connect, report, force=force)
+    except MachinesFailed as error:
+        told = error.errors
+        raise
+    finally:
+        # The machine that cannot be stopped is the one that could not be asked: its cause is told once.
+        for machine, what in dict.fromkeys((error.machine, error.what) for error in missed):
+            if (machine, what) not in [(error.machine, error.what) for error in told]:
+                report(machine, what)
+    return EndedCluster(tuple(stopped), tuple(told))
 
 
 async def _settle(entry: ExperimentEntry, head: Head) -> bool:

@@ -11,6 +11,7 @@ import ray_remote_nni
 from ray_remote_nni.cli import cluster, configuration
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.experiment.run import EndedCluster
 
 
 def raising(error: BaseException) -> object:
@@ -223,3 +224,15 @@ def test_the_dashboards_address_and_its_token_are_told_apart(typed: Type, known_
 def test_no_token_is_in_the_status(typed: Type, known_cluster: ClusterState) -> None:
     said = [typed("status"), typed("status", "--json")]
     assert all("s3cret" not in one.out + one.err for one in said)
+
+
+def test_a_forced_down_names_the_machine_where_something_may_still_run(
+    typed: Type, known_cluster: ClusterState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def end_cluster(*_: object, **__: object) -> EndedCluster:
+        return EndedCluster((), (MachineError("gpu2", "it is off."),))
+
+    monkeypatch.setattr(cluster, "end_cluster", end_cluster)
+    said = typed("down", "--force")
+    assert "Cluster abc123 is down." in said.err
+    assert f"on gpu2 may still run there. Once that is mended: ray-nni down {known_cluster.config} --force" in said.err

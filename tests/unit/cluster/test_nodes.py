@@ -258,6 +258,21 @@ def test_a_machine_that_is_off_does_not_keep_the_others_from_being_stopped(node:
     assert not runs(node)
 
 
+def test_what_to_do_about_a_machine_that_is_off_is_said_and_that_the_others_are_stopped(
+    node: NodePlan, home: Path
+) -> None:
+    with pytest.raises(ClusterError) as caught:
+        take_down_two(node, home)
+    assert str(caught.value).splitlines()[1:] == [
+        "All other machines are stopped. Once that is mended: ray-nni down. To forget what may still run there: "
+        "ray-nni down --force"
+    ]
+    # With another cluster that is up, `down` alone would mean that one.
+    cluster_state(name="other1", created=2000.0).save()
+    with pytest.raises(ClusterError, match="ray-nni down abc123 --force"):
+        take_down_two(node, home)
+
+
 def test_a_cluster_that_is_not_wholly_down_can_be_taken_down_again(node: NodePlan, home: Path) -> None:
     with pytest.raises(ClusterError):
         take_down_two(node, home)
