@@ -42,7 +42,7 @@ from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.shapes import experiment_json
 from ray_remote_nni.views.live import LiveView
 from ray_remote_nni.views.snapshot import take_snapshot
-from ray_remote_nni.views.summary import final_summary, next_steps
+from ray_remote_nni.views.summary import final_summary, last_failure, next_steps
 from ray_remote_nni.words import plural
 
 ExperimentArgument = Annotated[
@@ -213,8 +213,14 @@ def _print_result(entry: ExperimentEntry, as_json: bool) -> None:
             print_json(experiment_json(records))
             return
         final_summary(OUT, records)
-        best = records.best()
-    next_steps(ERR, entry.experiment_id, best.trial_id if best else None, Path(entry.directory))
+        best, failed = records.best(), last_failure(records)
+    next_steps(
+        ERR,
+        entry.experiment_id,
+        best.trial_id if best else None,
+        Path(entry.directory),
+        failed.trial_id if failed else None,
+    )
 
 
 def _say_detached(running: RunningExperiment) -> None:

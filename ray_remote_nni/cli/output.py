@@ -11,10 +11,12 @@ from functools import cache
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from ray_remote_nni.config import LoadedConfig, Problem
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.records.shapes import strict_dumps
+from ray_remote_nni.views.layout import Prose
 
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
@@ -26,9 +28,14 @@ def print_json(document: Any) -> None:
     print(strict_dumps(document), flush=True)
 
 
-def say(message: str, style: str | None = None) -> None:
-    """Print a message for people."""
-    ERR.print(message, style=style, markup=False, highlight=False, soft_wrap=True)
+def say(message: str, style: str | None = None, *, hang: int = 0) -> None:
+    """Print a message for people; on a terminal it is wrapped, with `hang` columns before its further lines."""
+    text = Text(message, style=style or "")
+    if ERR.is_terminal:
+        ERR.print(Prose(text, hang=hang), crop=False)
+    else:
+        # A line stays one line, however long: something reads it.
+        ERR.print(text, soft_wrap=True)
 
 
 def warn(loaded: LoadedConfig) -> None:
@@ -48,7 +55,8 @@ def machine_rows() -> Callable[[str, str], None]:
 
     def report(host: str, what: str) -> None:
         style = "red" if what.startswith("failed") else None
-        say(f"{time.monotonic() - began:6.1f} s  {host:<16}  {what}", style)
+        row = f"{time.monotonic() - began:6.1f} s  {host:<16}  "
+        say(row + what, style, hang=len(row))
 
     return report
 

@@ -1,4 +1,4 @@
-"""Labels with their values, and tables that turn into such where they do not fit: no path or address is ever broken.
+"""Prose, labels with values, and tables that turn into such where they do not fit: no path or address is broken.
 
 What is longer than the line goes on beyond its end. A terminal puts it on the next one, from where it is copied whole.
 """
@@ -15,6 +15,24 @@ from rich.text import Text
 
 #: A value is not squeezed into less.
 LEAST_ROOM = 24
+
+#: A word, or a command as a whole: to the end of its clause, or of the line.
+_UNIT = re.compile(r"[(]?ray-nni (?:\S+ )*?\S*[.,;:)](?=\s|$)|[(]?ray-nni .*|\S+")
+
+
+class Prose:
+    """Text of whole words and commands; further lines are indented by `hang` columns."""
+
+    def __init__(self, text: Text, *, hang: int = 0) -> None:
+        self._text = text
+        self._hang = hang
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = max(LEAST_ROOM, options.max_width - self._hang)
+        for number, line in enumerate(_wrapped(self._text, room, first_room=options.max_width)):
+            line.pad_left(self._hang if number else 0)
+            line.no_wrap, line.overflow = True, "ignore"
+            yield line
 
 
 class Rows:
@@ -69,14 +87,29 @@ class Columns:
             yield Rows(given, indent=self._indent + 2)
 
 
-def _wrapped(text: Text, room: int) -> Iterator[Text]:
-    """Lines of whole words. (rich breaks long ones, or none at all.)"""
+def unbroken(text: str, indent: int = 0) -> Text:
+    """Return lines that stay as they are, such as a traceback's, moved to the right together."""
+    lines = "\n".join(" " * indent + line for line in text.split("\n"))
+    return Text(lines, no_wrap=True, overflow="ignore")
+
+
+def _wrapped(text: Text, room: int, first_room: int | None = None) -> Iterator[Text]:
+    """Lines of whole words, and of commands where these fit. (rich breaks long words, or none at all.)"""
+    first = room if first_room is None else first_room
     for paragraph in text.split("\n", allow_blank=True) or [Text()]:
         breaks, start = [], 0
-        for word in re.finditer(r"\S+", paragraph.plain):
-            if word.start() > start and cell_len(paragraph.plain[start : word.end()]) > room:
-                start = word.start()
+        for begin, end in _units(paragraph.plain, room):
+            if begin > start and cell_len(paragraph.plain[start:end]) > (room if breaks else first):
+                start = begin
                 breaks.append(start)
         for line in paragraph.divide(breaks):
             line.rstrip()
             yield line
+
+
+def _units(line: str, room: int) -> Iterator[tuple[int, int]]:
+    for unit in _UNIT.finditer(line):
+        if cell_len(unit.group().rstrip()) <= room:
+            yield unit.start(), unit.start() + len(unit.group().rstrip())
+        else:
+            yield from (word.span() for word in re.compile(r"\S+").finditer(line, *unit.span()))

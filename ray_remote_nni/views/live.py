@@ -13,6 +13,7 @@ from rich.text import Text
 from ray_remote_nni.records import RecordReader
 from ray_remote_nni.views.format import number, parameters_line, whole_duration
 from ray_remote_nni.views.frame import frame
+from ray_remote_nni.views.layout import Prose
 from ray_remote_nni.views.notices import notice_block, notice_line
 from ray_remote_nni.views.snapshot import Snapshot, elapsed_s, take_snapshot, trial_title
 from ray_remote_nni.views.states import counts_text
@@ -98,7 +99,11 @@ class LiveView:
     def say(self, text: RenderableType) -> None:
         """Print something above the table, to stay."""
         # Without a terminal a line stays one line, however long: something reads it.
-        self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=self._live is None)
+        if self._live is None:
+            self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        else:
+            said = Prose(Text(text)) if isinstance(text, str) else text
+            self._console.print(said, markup=False, emoji=False, highlight=False, crop=False)
 
     def _frame(self) -> RenderableType:
         if self._snapshot is None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 
-from rich.console import RenderableType
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ray_remote_nni.records import NoticeRecord
 from ray_remote_nni.views.format import clean
+from ray_remote_nni.views.layout import Rows, unbroken
 
 STYLES = {"info": "cyan", "warning": "yellow", "error": "bold red"}
 
 
 def notice_block(notice: NoticeRecord, whole: bool = True) -> RenderableType:
-    """Return a notice for a terminal, its text wrapped beside its time; unless `whole`, its first line only."""
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True)
-    grid.add_column()
-    grid.add_row(Text(_time(notice), style="dim"), _text(notice, whole))
-    return grid
+    """Return a notice for a terminal, its first line wrapped beside its time; unless `whole`, that alone.
+
+    Further lines are a program's, and stay as they are: marks in a traceback point at what stands above them.
+    """
+    first, *rest = _text(notice, whole).split("\n")
+    said = Rows([(Text(_time(notice), style="dim"), first)], gap=1)
+    return Group(said, *(unbroken(line.plain) for line in rest))
 
 
 def notice_line(notice: NoticeRecord, whole: bool = True) -> Text:

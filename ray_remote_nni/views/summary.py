@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ray_remote_nni.records import RecordReader, TrialRecord
 from ray_remote_nni.views.format import clean, flatten, one_line, scalar, whole_duration
-from ray_remote_nni.views.layout import Rows
+from ray_remote_nni.views.layout import Rows, unbroken
 from ray_remote_nni.views.output import show
 from ray_remote_nni.views.snapshot import Snapshot, elapsed_s, take_snapshot, trial_title
 from ray_remote_nni.views.states import counts_text, experiment_status_text
@@ -25,7 +25,7 @@ def final_summary(console: Console, reader: RecordReader, now: float | None = No
     """
     with reader.snapshot():
         snapshot = take_snapshot(reader)
-        failed = _last_failure(reader) if snapshot.counts.get("FAILED") else None
+        failed = last_failure(reader) if snapshot.counts.get("FAILED") else None
     parts: list[RenderableType] = [_outcome(snapshot, time.time() if now is None else now)]
     if snapshot.experiment.error:
         parts.append(Text(clean(snapshot.experiment.error), style="red"))
@@ -39,16 +39,23 @@ def final_summary(console: Console, reader: RecordReader, now: float | None = No
 
 
 def next_steps(
-    console: Console, experiment_id: str, best_trial_id: str | None = None, directory: Path | None = None
+    console: Console,
+    experiment_id: str,
+    best_trial_id: str | None = None,
+    directory: Path | None = None,
+    failed_trial_id: str | None = None,
 ) -> None:
-    """Print the commands for everything else, for the eye, so on stderr; `directory` is where the records are kept."""
-    commands = [
-        (f"ray-nni trials {experiment_id}", "every trial"),
-        (f"ray-nni export {experiment_id} -t csv -f {experiment_id}.csv", "results as a table"),
-    ]
-    if best_trial_id is not None:
-        logs = (f"ray-nni logs {best_trial_id} --experiment {experiment_id}", "what the best trial printed")
-        commands.append(logs)
+    """Print the commands for everything else, for the eye, so on stderr; `directory` is where the records are kept.
+
+    `failed_trial_id` is that of the last one that failed: without a best trial, its output is what helps.
+    """
+    commands = [(f"ray-nni trials {experiment_id}", "every trial")]
+    if best_trial_id is not None or failed_trial_id is None:
+        commands.append((f"ray-nni export {experiment_id} -t csv -f {experiment_id}.csv", "results as a table"))
+    for trial_id, which in ((best_trial_id, "best"), (failed_trial_id if best_trial_id is None else None, "failed")):
+        if trial_id is not None:
+            logs = f"ray-nni logs {trial_id} --experiment {experiment_id}"
+            commands.append((logs, f"what the {which} trial printed"))
     grid = Table.grid(padding=(0, 3))
     grid.add_column(no_wrap=True, overflow="fold")
     grid.add_column(style="dim")
@@ -81,7 +88,8 @@ def _outcome(snapshot: Snapshot, now: float) -> Text:
     return text
 
 
-def _last_failure(reader: RecordReader) -> TrialRecord | None:
+def last_failure(reader: RecordReader) -> TrialRecord | None:
+    """Return the trial that failed last."""
     failed = [trial for trial in reader.finished_for_replay() if trial.status == "FAILED"]
     return failed[-1] if failed else None
 
@@ -93,4 +101,4 @@ def _failure(trial: TrialRecord) -> RenderableType:
     lines = clean(trial.error or "").strip()
     if not lines or lines == f"exit code {trial.exit_code}":
         return text
-    return Group(text, Padding(Text(lines, no_wrap=True, overflow="ignore"), (0, 0, 0, 2)))
+    return Group(text, unbroken(lines, indent=2))

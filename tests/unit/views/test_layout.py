@@ -6,7 +6,7 @@ import pytest
 from rich.text import Text
 from screens import pipe, printed, terminal
 
-from ray_remote_nni.views.layout import Columns, Rows
+from ray_remote_nni.views.layout import Columns, Prose, Rows
 from ray_remote_nni.views.output import show
 
 PATH = "/home/bob/.conda/envs/" + "digits/" * 12 + "bin"
@@ -43,3 +43,29 @@ def test_a_table_that_fits_is_one_and_so_it_is_in_a_pipe_whatever_its_width() ->
         show(console, Columns(COLUMNS, MACHINES))
         assert printed(console)[0].split() == [*COLUMNS]
         assert printed(console)[1].split() == ["bob@gpu1", "a", "key", PATH]
+
+
+def test_prose_is_wrapped_at_words_and_keeps_commands_and_addresses_whole() -> None:
+    console = terminal(80)
+    said = (
+        "Dashboard: http://127.0.0.1:8265  (it asks for a token of this cluster: ray-nni dashboard --token) "
+        "or attach to what runs with its name or its id, say: ray-nni attach k3f9x2ab"
+    )
+    show(console, Prose(Text(said), hang=4))
+    assert printed(console) == [
+        "Dashboard: http://127.0.0.1:8265  (it asks for a token of this cluster:",
+        "    ray-nni dashboard --token) or attach to what runs with its name or its id,",
+        "    say: ray-nni attach k3f9x2ab",
+    ]
+
+
+def test_a_command_that_has_no_line_to_itself_breaks_between_its_words() -> None:
+    console = terminal(40)
+    show(console, Prose(Text(f"Then: ray-nni run {PATH} --accept-new-host-keys --detach")))
+    assert printed(console) == ["Then: ray-nni run", PATH, "--accept-new-host-keys --detach"]
+
+
+def test_prose_in_a_pipe_is_one_line() -> None:
+    console = pipe()
+    show(console, Prose(Text("word " * 100)))
+    assert printed(console) == [("word " * 100).strip()]

@@ -190,3 +190,18 @@ def test_nothing_of_the_table_is_left_on_the_terminal(reader: RecordReader, caps
         print("a result")
     assert capsys.readouterr().out == "a result\n"
     assert console.file.getvalue().endswith("\x1b[2K")  # type: ignore[attr-defined]
+
+
+def test_what_a_program_printed_stays_as_it_was_and_its_marks_below_what_they_mark(
+    store: RecordStore, reader: RecordReader
+) -> None:
+    code = "    " + "value = " * 12 + "1 / 0"
+    marks = " " * (len(code) - 5) + "^^^^^"
+    store.add_notice("error", f"trial t0000 failed {'again and ' * 10}again\n{code}\n{marks}", trial_id="t0000")
+    console = terminal(80)
+    with LiveView(console, clock=lambda: NOW) as view:
+        view.update(reader)
+    lines = printed(console)
+    at = next(number for number, line in enumerate(lines) if line.endswith(code))
+    assert lines[at : at + 2] == [code, marks]
+    assert lines[at - 1].strip().endswith("again")

@@ -68,3 +68,32 @@ def test_without_a_best_trial_no_log_of_it_is_named() -> None:
     console = pipe()
     next_steps(console, "k3f9x2ab")
     assert not [line for line in printed(console) if "logs" in line or "Kept" in line]
+
+
+def test_a_long_line_of_a_failure_is_not_cropped(
+    store: RecordStore, reader: RecordReader, add: Callable[..., None]
+) -> None:
+    line = f'File "/home/alice/{"digits/" * 12}train.py", line 7, in <module>'
+    add(0, f"Traceback:\n  {line}")
+    store.set_status("ERROR", end_time=START + 1)
+    console = terminal(80)
+    final_summary(console, reader)
+    assert printed(console)[-1] == f"    {line}"
+
+
+def test_after_failures_only_the_output_of_the_last_one_is_offered_and_no_results() -> None:
+    console = pipe()
+    next_steps(console, "k3f9x2ab", failed_trial_id="t0003")
+    lines = [line for line in printed(console) if line]
+    assert lines[0].startswith("ray-nni trials k3f9x2ab")
+    assert lines[1].startswith("ray-nni logs t0003 --experiment k3f9x2ab  ")
+    assert len(lines) == 2
+
+
+def test_with_a_best_trial_its_output_is_offered_whatever_failed() -> None:
+    console = pipe()
+    next_steps(console, "k3f9x2ab", "t0001", failed_trial_id="t0003")
+    text = "\n".join(printed(console))
+    assert "logs t0001" in text
+    assert "export" in text
+    assert "t0003" not in text
