@@ -97,7 +97,8 @@ def _wrapped(text: Text, room: int, first_room: int | None = None) -> Iterator[T
     """Lines of whole words, and of commands where these fit. (rich breaks long words, or none at all.)"""
     first = room if first_room is None else first_room
     for paragraph in text.split("\n", allow_blank=True) or [Text()]:
-        breaks, start = [], 0
+        breaks: list[int] = []
+        start = 0
         for begin, end in _units(paragraph.plain, room):
             if begin > start and cell_len(paragraph.plain[start:end]) > (room if breaks else first):
                 start = begin
