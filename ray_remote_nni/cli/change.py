@@ -67,6 +67,8 @@ def update(
 
     runs = _request(entry, "update", payload)
     say(f"Experiment {entry.experiment_id} {'is' if runs else 'will be'} changed: {'; '.join(told)}.")
+    if max_trials is not None:
+        _say_enough(entry, max_trials)
     _say_when(entry, runs)
 
 
@@ -132,6 +134,19 @@ def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[Expe
 def _say_when(entry: ExperimentEntry, runs: bool) -> None:
     if not runs:
         say(f"It does not run now; that takes effect with: ray-nni resume {entry.experiment_id}")
+
+
+def _say_enough(entry: ExperimentEntry, most: int) -> None:
+    """Say where there are as many trials already as there may be now."""
+    with RecordReader(entry.mirror) as records:
+        ended, counts = records.ended(), records.counts()
+    others = sum(counts.values()) - ended
+    if ended + others >= most:
+        more = f", and {plural(others, 'other')} began" if others else ""
+        say(
+            f"{plural(ended, 'trial')} {'has' if ended == 1 else 'have'} ended already{more}: no new one starts.",
+            "yellow",
+        )
 
 
 def _own_tuner(record: ExperimentRecord) -> bool:

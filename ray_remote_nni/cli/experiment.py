@@ -30,6 +30,7 @@ from ray_remote_nni.experiment.attach import attach as attach_to
 from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.run import (
+    NothingLeft,
     RunningExperiment,
     finish_experiment,
     resume_experiment,
@@ -93,7 +94,13 @@ def resume(experiment: ExperimentArgument = None, detach: DetachOption = False, 
     """Go on with an experiment that was stopped or whose driver died: interrupted trials run again."""
     entry = find_experiment(experiment)
     access = access_cluster(cluster_of(entry, or_else=latest_cluster), ask_secret)
-    entry, ended = asyncio.run(resume_experiment(entry, access))
+    try:
+        entry, ended = asyncio.run(resume_experiment(entry, access))
+    except NothingLeft as left:
+        say(str(left), "yellow")
+        if not detach:
+            _watch(RunningExperiment(entry, access, own=False), as_json)
+        return
     running = RunningExperiment(entry, access, own=False)
     if detach:
         _say_detached(running)

@@ -38,10 +38,14 @@ _COLLECT = "ray_remote_nni.experiment.collect"
 
 @dataclass(frozen=True)
 class Pulse:
-    """A sign of life from the head: what the records say, and whether the experiment's driver runs."""
+    """A sign of life from the head: what the records say, and whether the experiment's driver runs.
+
+    `requests` is how many there are that no driver has dealt with, other than to stop.
+    """
 
     status: ExperimentStatus
     driver_alive: bool
+    requests: int = 0
 
     @property
     def running(self) -> bool:
@@ -82,7 +86,7 @@ async def _feed(entry: ExperimentEntry, head: Head, *arguments: str) -> AsyncGen
                 if burst:
                     await asyncio.to_thread(apply_changes, entry.mirror, burst)
                     burst = []
-                yield Pulse(said["status"], said["driverAlive"])
+                yield Pulse(said["status"], said["driverAlive"], said["requests"])
 
 
 async def pull_outputs(

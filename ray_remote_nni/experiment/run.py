@@ -25,7 +25,6 @@ from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.stop import stop_experiment
 from ray_remote_nni.experiment.submit import check_results_folder, machine_specs, start_driver, submit
 from ray_remote_nni.experiment.upload import Sent
-from ray_remote_nni.records.model import ENDED
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.words import plural
 
@@ -41,6 +40,17 @@ class RunningExperiment:
     entry: ExperimentEntry
     access: ClusterAccess
     own: bool
+
+
+class NothingLeft(UsageError):
+    """The experiment that is to be resumed has had as many trials as it may have."""
+
+    def __init__(self, experiment_id: str, ended: int) -> None:
+        ran = "its one trial has" if ended == 1 else f"all {ended} trials have"
+        super().__init__(
+            f"maxTrialNumber is reached: {ran} run; raise it first: "
+            f"ray-nni update {experiment_id} --max-trials N, then ray-nni resume {experiment_id}"
+        )
 
 
 @dataclass(frozen=True)
@@ -126,8 +136,8 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> tu
     """Start a new driver for an experiment whose driver is gone, and wait until it has taken over.
 
     Returns the experiment, and how many of its trials had ended before.
-    Raises UsageError where it runs, NotFound where its records are not on the head or it never began, and DriverDied
-    where the new driver fails.
+    Raises UsageError where it runs, NothingLeft where it is DONE and may have no more trials, NotFound where its
+    records are not on the head or it never began, and DriverDied where the new driver fails.
     """
     async with access.head() as head:
         pulse = await catch_up(entry, head)
@@ -148,7 +158,11 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> tu
             )
         before = _driver(entry)
         with RecordReader(entry.mirror) as records:
-            ended = sum(count for status, count in records.counts().items() if status in ENDED)
+            ended = records.ended()
+            most = records.experiment().max_trial_number
+        # What was asked for since its end, such as a higher limit, is the next driver's to do.
+        if pulse.status == "DONE" and not pulse.requests and most is not None and ended >= most:
+            raise NothingLeft(entry.experiment_id, ended)
         entry = await start_driver(entry, head)
         dashboard = await head.dashboard()
         # Until then the records tell of the old driver's end.

@@ -53,7 +53,13 @@ def feed(path: Path, since: int, pause: Callable[[float], bool] | None = None) -
                 now = time.time()
                 alive = driver_alive(experiment, now)
                 # Our time goes with it: the reader's clock may be off, and durations are counted on ours.
-                yield {"end": rev, "driverAlive": alive, "status": experiment.status, "time": now}
+                yield {
+                    "end": rev,
+                    "driverAlive": alive,
+                    "status": experiment.status,
+                    "time": now,
+                    "requests": reader.requests_left(),
+                }
                 version, signed = newest, time.monotonic()
                 if experiment.ended:
                     return

@@ -14,6 +14,7 @@ from ray_remote_nni.errors import NotFound
 from ray_remote_nni.records.connection import RecordsUnreadable, connect_to_read, newest_rev, transaction
 from ray_remote_nni.records.encoding import decode_number, from_json
 from ray_remote_nni.records.model import (
+    ENDED,
     AttemptRecord,
     EarlierResult,
     ExperimentRecord,
@@ -96,6 +97,11 @@ class RecordReader:
         rows = self._rows("SELECT payload FROM requests WHERE kind = 'import' AND done IS NOT NULL ORDER BY id")
         return [result for (payload,) in rows for result in from_json(payload)]
 
+    def requests_left(self) -> int:
+        """Return how many requests, other than to stop, the next driver finds; a mirror has none of them."""
+        (row,) = self._rows("SELECT count(*) FROM requests WHERE kind <> 'stop' AND done IS NULL")
+        return int(row[0])
+
     def running(self) -> list[TrialRecord]:
         """Return the trials that run, in order of sequence; of intermediate results only the last."""
         with self.snapshot():
@@ -106,6 +112,10 @@ class RecordReader:
         """Return how many trials are in each state; states without a trial are left out."""
         rows = self._rows("SELECT status, count(*) FROM trials GROUP BY status ORDER BY status")
         return {cast(TrialStatus, status): count for status, count in rows}
+
+    def ended(self) -> int:
+        """Return how many trials have ended."""
+        return sum(count for status, count in self.counts().items() if status in ENDED)
 
     def machines(self) -> dict[str, int]:
         """Return how many trials each machine has had in its latest attempt, by the host as written in the config."""

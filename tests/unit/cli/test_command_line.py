@@ -8,10 +8,12 @@ import pytest
 from typed_command import Type
 
 import ray_remote_nni
-from ray_remote_nni.cli import cluster, configuration
+from ray_remote_nni.cli import change, cluster, configuration
+from ray_remote_nni.cli import experiment as commands
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.errors import ClusterError, MachineError
-from ray_remote_nni.experiment.run import EndedCluster
+from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.experiment.run import EndedCluster, NothingLeft
 
 
 def raising(error: BaseException) -> object:
@@ -236,3 +238,30 @@ def test_a_forced_down_names_the_machine_where_something_may_still_run(
     said = typed("down", "--force")
     assert "Cluster abc123 is down." in said.err
     assert f"on gpu2 may still run there. Once that is mended: ray-nni down {known_cluster.config} --force" in said.err
+
+
+# An experiment that has had its trials
+
+
+def test_resuming_what_has_nothing_left_says_so_and_does_not_say_that_it_runs(
+    typed: Type, known_cluster: ClusterState, experiment: ExperimentEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "resume_experiment", raising(NothingLeft("exp12345", 3)))
+    said = typed("resume", "--detach")
+    assert said.code == 0
+    assert "ray-nni update exp12345 --max-trials N" in said.err
+    assert "runs" not in said.err
+
+
+@pytest.mark.parametrize(("most", "said"), [("2", True), ("3", True), ("4", False)])
+def test_a_limit_that_is_reached_already_is_said(
+    typed: Type,
+    known_cluster: ClusterState,
+    experiment: ExperimentEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    most: str,
+    said: bool,
+) -> None:
+    monkeypatch.setattr(change, "_request", lambda *_: True)
+    typed_update = typed("update", "--max-trials", most)
+    assert ("3 trials have ended already" in typed_update.err) is said

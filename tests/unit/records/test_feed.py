@@ -14,6 +14,7 @@ import pytest
 from ray_remote_nni.records import RecordStore
 from ray_remote_nni.records.changes import Change, apply_changes, changes_since, last_rev
 from ray_remote_nni.records.feed import SIGN_OF_LIFE_S, feed, main, read_line
+from ray_remote_nni.records.requests import add_request
 
 
 def pausing(*actions: Callable[[], object]) -> Callable[[float], bool]:
@@ -44,6 +45,13 @@ def test_one_burst_is_the_header_the_changes_and_where_they_end(store: RecordSto
     assert end["driverAlive"] is True
     assert end["status"] == "RUNNING"
     assert abs(end["time"] - time.time()) < 10
+
+
+def test_what_no_driver_has_dealt_with_is_counted_but_for_a_stop(store: RecordStore, path: Path) -> None:
+    update, _ = add_request(path, "update", payload={"maxTrialNumber": 5}), add_request(path, "stop")
+    assert [*feed(path, since=0)][-1]["requests"] == 1
+    store.finish_request(update)
+    assert [*feed(path, since=0)][-1]["requests"] == 0
 
 
 def test_a_feed_goes_on_from_where_its_reader_was(store: RecordStore, path: Path) -> None:
