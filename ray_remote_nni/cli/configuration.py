@@ -109,12 +109,16 @@ def _read(config: Path) -> tuple[LoadedConfig | None, list[Problem]]:
         return None, error.problems
     directory = loaded.experiment.trial_code_directory.resolve()
     try:
-        names = [name for name, _ in code_files(directory, kept_here(loaded))]
+        files = [
+            (name, found.stat(follow_symlinks=False).st_size)
+            for name, found in code_files(directory, kept_here(loaded))
+            if found.is_file(follow_symlinks=False)
+        ]
     except OSError:
         # The upload will say so.
-        names = []
-    secret = [name for name in names if holds_password(directory / name)]
-    return loaded, [*loaded.warnings, *advise(loaded, names, secret)]
+        files = []
+    secret = [name for name, _ in files if holds_password(directory / name)]
+    return loaded, [*loaded.warnings, *advise(loaded, dict(files), secret)]
 
 
 def _section(section: Section) -> RenderableType:

@@ -74,7 +74,7 @@ def run(
         say_problem(problem)
     request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
     with UploadBar(ERR) as bar:
-        running = asyncio.run(start_experiment(loaded, request, machine_rows(), bar.show))
+        running = asyncio.run(start_experiment(loaded, request, machine_rows(), say_problem, bar.show))
     if detach:
         _say_detached(running)
         if as_json:

@@ -1,6 +1,6 @@
 """From a YAML file to a typed, checked experiment; no I/O but reading the files named."""
 
-from ray_remote_nni.config.advice import advise, advise_run
+from ray_remote_nni.config.advice import advise, advise_code, advise_run
 from ray_remote_nni.config.convert import to_v2_yaml
 from ray_remote_nni.config.load import LoadedConfig, load_config
 from ray_remote_nni.config.models import (
@@ -27,6 +27,7 @@ __all__ = [
     "RemoteConfig",
     "Section",
     "advise",
+    "advise_code",
     "advise_run",
     "json_schema",
     "load_config",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from ray_remote_nni.config.algorithm_defaults import DEFAULTS
 from ray_remote_nni.config.environment import substitute
@@ -26,15 +24,11 @@ _INTERPRETER = re.compile(r"(?:.*/)?(?:python[0-9.]*|bash|sh)")
 
 def advise(
     loaded: LoadedConfig,
-    names: Collection[str],
+    sizes: Mapping[str, int],
     secret: Collection[str] = (),
     environ: Mapping[str, str] = os.environ,
 ) -> list[Problem]:
-    """Warnings beyond `loaded.warnings`.
-
-    `names` are the files in the code directory that go to the machines; those in `secret` are kept back at the last
-    moment, since passwords stand in them.
-    """
+    """Warnings beyond `loaded.warnings`, those of `advise_run` and `advise_code` among them."""
     source = _source(loaded, environ)
     experiment = loaded.experiment
     advices = (
@@ -42,14 +36,28 @@ def advise(
         *_command(experiment),
         *_checkpoints(experiment),
         *_resampling(experiment),
-        *_code(experiment, names),
+        *_code(experiment, sizes, secret),
     )
-    return _problems(source, advices) + _secrets(experiment, source, secret)
+    return _problems(source, advices)
 
 
 def advise_run(loaded: LoadedConfig, environ: Mapping[str, str] = os.environ) -> list[Problem]:
     """Those of the warnings without which all trials would fail for a reason that is plain before."""
     return _problems(_source(loaded, environ), _command(loaded.experiment))
+
+
+def advise_code(
+    loaded: LoadedConfig,
+    sizes: Mapping[str, int],
+    secret: Collection[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> list[Problem]:
+    """Those of the warnings that are about the code directory.
+
+    `sizes` has the bytes of each file in it that goes to the machines, by its path there; those in `secret` are kept
+    back, since passwords stand in them.
+    """
+    return _problems(_source(loaded, environ), _code(loaded.experiment, sizes, secret))
 
 
 _Advice = tuple[FieldPath, str, str | None]
@@ -148,37 +156,26 @@ def _script(command: str) -> str | None:
     return script if plain else None
 
 
-def _code(experiment: ExperimentConfig, names: Collection[str]) -> Iterator[_Advice]:
-    sizes: dict[str, int] = {}
-    for name in names:
-        try:
-            status = (experiment.trial_code_directory / name).lstat()
-        except OSError:
-            # The upload will say so.
-            continue
-        if stat.S_ISREG(status.st_mode):
-            top = name.partition("/")[0]
-            sizes[top] = sizes.get(top, 0) + status.st_size
-    total = sum(sizes.values())
+def _code(experiment: ExperimentConfig, sizes: Mapping[str, int], secret: Collection[str]) -> Iterator[_Advice]:
+    path = ("trialCodeDirectory",)
+    tops: dict[str, int] = {}
+    for name, size in sizes.items():
+        top = name.partition("/")[0]
+        tops[top] = tops.get(top, 0) + size
+    total = sum(tops.values())
     if total > _LARGE_BYTES:
-        largest = sorted(sizes.items(), key=lambda item: -item[1])[:3]
-        parts = ", ".join(f"{name} {_megabytes(size)}" for name, size in largest)
+        largest = sorted(tops.items(), key=lambda item: -item[1])[:3]
+        # What is small beside the largest is no help.
+        parts = ", ".join(f"{name} {_megabytes(size)}" for name, size in largest if size >= total / 20)
         folder = experiment.trial_code_directory
-        message = f"{folder} holds {_megabytes(total)} that go to the machines; the largest: {parts}"
+        message = f"{folder} holds {_megabytes(total)} that go to the machines"
+        if parts:
+            message += f"; the largest: {parts}"
         remedy = "Name a folder that holds no more than the trials need, or list the rest in its .nniignore"
-        yield ("trialCodeDirectory",), message, remedy
-
-
-def _secrets(experiment: ExperimentConfig, source: Source, secret: Collection[str]) -> list[Problem]:
-    """One warning, at the first of the files in which passwords stand."""
-    if not secret:
-        return []
-    first, *others = (experiment.trial_code_directory / name for name in sorted(secret))
-    shown = first if Path(source.file).is_absolute() else os.path.relpath(first)
-    too = f"; nor is {some_of(path.name for path in others)}" if others else ""
-    message = f"a password is written out in it, so it is not sent to the machines with the code{too}"
-    remedy = "If trials need it, write ask or ${VARIABLE} in place of the password"
-    return [Problem(str(shown), None, None, "", "warning", message, remedy)]
+        yield path, message, remedy
+    if secret:
+        message = f"files in which passwords are written out are not sent to the machines: {some_of(sorted(secret))}"
+        yield path, message, "If trials need such a file, write ask or ${VARIABLE} in it in place of the password"
 
 
 def _megabytes(size: int) -> str:

@@ -15,7 +15,7 @@ from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.teardown import take_down
 from ray_remote_nni.cluster.together import MachinesFailed
 from ray_remote_nni.cluster.transport import Transport
-from ray_remote_nni.config import ExperimentConfig, LoadedConfig
+from ray_remote_nni.config import ExperimentConfig, LoadedConfig, Problem
 from ray_remote_nni.errors import MachineError, NotFound, UsageError
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.attach import check_job
@@ -112,11 +112,15 @@ async def _running_on(hosts: set[str], entry: ExperimentEntry, head: Head) -> li
 
 
 async def start_experiment(
-    loaded: LoadedConfig, request: ClusterRequest, report: Report, progress: Callable[[Sent], None]
+    loaded: LoadedConfig,
+    request: ClusterRequest,
+    report: Report,
+    warn: Callable[[Problem], None],
+    progress: Callable[[Sent], None],
 ) -> RunningExperiment:
     """Start an experiment on its cluster, which is brought up if there is none; then it is this experiment's own.
 
-    `progress` is told how the upload of its code goes.
+    `warn` is told what is odd about its code, `progress` how the upload of it goes.
     """
     check_results_folder(loaded.experiment.experiment_working_directory)
     own = find_cluster(request) is None
@@ -124,7 +128,7 @@ async def start_experiment(
     access = ClusterAccess(state, request)
     try:
         async with access.head() as head:
-            entry = await submit(loaded, head, report, progress)
+            entry = await submit(loaded, head, warn, progress)
     except BaseException:
         if own:
             await end_cluster(access, report)

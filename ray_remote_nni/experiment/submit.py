@@ -17,7 +17,15 @@ import yaml
 from ray_remote_nni.cluster.extras import bring_extra
 from ray_remote_nni.cluster.request import identity_of
 from ray_remote_nni.cluster.state import ClusterState
-from ray_remote_nni.config import AlgorithmConfig, ExperimentConfig, LoadedConfig, LocalConfig, MachineConfig
+from ray_remote_nni.config import (
+    AlgorithmConfig,
+    ExperimentConfig,
+    LoadedConfig,
+    LocalConfig,
+    MachineConfig,
+    Problem,
+    advise_code,
+)
 from ray_remote_nni.config.tuner_arguments import INSTALL_MODELS, NEED_SCIKIT_LEARN, SCIKIT_LEARN
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.experiment.delete import delete_here
@@ -131,18 +139,18 @@ def kept_here(loaded: LoadedConfig) -> frozenset[Path]:
 
 
 async def submit(
-    loaded: LoadedConfig, head: Head, report: Callable[[str, str], None], progress: Callable[[Sent], None]
+    loaded: LoadedConfig, head: Head, warn: Callable[[Problem], None], progress: Callable[[Sent], None]
 ) -> ExperimentEntry:
     """Upload the code, hand the experiment to the head, and start its driver as a Ray job.
 
-    `report(host, what)` is told which files stay here since they hold passwords, `progress` how the upload goes.
+    `warn` is told what is odd about the code, `progress` how the upload goes.
     """
     check_gpus(loaded, head.state)
     config = loaded.experiment
     experiment_id = new_experiment_id()
     code = read_code(config.trial_code_directory.resolve(), kept_here(loaded))
-    for path in code.left_out:
-        report(head.machine.host, f"{path} is not sent: a password is written out in it")
+    for problem in advise_code(loaded, code.sizes, code.left_out):
+        warn(problem)
     name = code.manifest.name
     spec = make_spec(loaded, experiment_id, name, head.state)
     for field, algorithm in (("own_tuner", config.tuner), ("own_assessor", config.assessor)):

@@ -44,6 +44,11 @@ class Code:
     manifest: Manifest
     left_out: tuple[str, ...] = ()
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of each file, by its path."""
+        return {entry.path: entry.size for entry in self.manifest.entries if entry.kind == "file"}
+
 
 def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
     """Look at everything that is to be uploaded, and read what has changed since the last time. Raises UsageError.

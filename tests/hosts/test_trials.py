@@ -395,7 +395,7 @@ def test_code_arrives_as_it_is_once_and_each_trial_changes_its_own(client: Clien
     assert hashlib.sha256(bytes(12_000_000)).hexdigest() in said
     assert "old.log" not in said
     assert "other.yml" not in said
-    assert "other.yml is not sent: a password is written out in it" in first.stderr
+    assert "are not sent to the machines: other.yml" in first.stderr
     assert "Sent 4 files of the code, 12 MB" in first.stderr
     assert "Sent" not in second.stderr
     assert {trial["status"] for trial in client.trials()} == {"SUCCEEDED"}

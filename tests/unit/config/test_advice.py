@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from config_texts import LOCAL, MINIMAL, Load
 
-from ray_remote_nni.config import Problem, advise, advise_run
+from ray_remote_nni.config import Problem, advise, advise_code, advise_run
 
 
 @pytest.fixture(autouse=True)
@@ -15,8 +15,8 @@ def script(tmp_path: Path) -> None:
     (tmp_path / "train.py").touch()
 
 
-def advice(load: Load, text: str, *names: str) -> list[Problem]:
-    return advise(load(text), names, (), {})
+def advice(load: Load, text: str, **sizes: int) -> list[Problem]:
+    return advise(load(text), sizes, (), {})
 
 
 def remote(*machines: str) -> str:
@@ -25,7 +25,7 @@ def remote(*machines: str) -> str:
 
 
 def test_a_config_in_which_nothing_is_odd_gets_none(load: Load) -> None:
-    assert advice(load, LOCAL, "train.py") == []
+    assert advice(load, LOCAL) == []
 
 
 def test_more_trials_at_once_than_there_will_be(load: Load) -> None:
@@ -101,35 +101,33 @@ def test_commands_that_do_not_say_plainly_which_script_they_run_are_believed(com
     assert advice(load, LOCAL.replace("python3 train.py", command)) == []
 
 
-def test_a_large_code_directory_is_told_with_what_is_large_in_it(load: Load, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    for name, size in (("data/a.bin", 90_000_000), ("data/b.bin", 2_910_000_000), ("train.py", 1)):
-        with (tmp_path / name).open("wb") as file:
-            file.truncate(size)
-    [problem] = advice(load, LOCAL + "trialCodeDirectory: .\n", "data", "data/a.bin", "data/b.bin", "train.py")
+def test_a_large_code_directory_is_told_with_what_is_large_in_it(load: Load) -> None:
+    sizes = {"data/a.bin": 90_000_000, "data/b.bin": 2_910_000_000, "train.py": 1, "e.json": 400}
+    loaded = load(LOCAL + "trialCodeDirectory: .\n")
+    [problem] = advise(loaded, sizes, (), {})
     assert problem.field == "trialCodeDirectory"
-    assert "holds 3.0 GB" in problem.message
-    assert "data 3.0 GB" in problem.message
+    assert problem.message.endswith("holds 3.0 GB that go to the machines; the largest: data 3.0 GB")
+    assert advise_code(loaded, sizes, (), {}) == [problem]
 
 
-def test_files_that_do_not_go_to_the_machines_do_not_count(load: Load, tmp_path: Path) -> None:
-    with (tmp_path / "left-here.bin").open("wb") as file:
-        file.truncate(200_000_000)
-    assert advice(load, LOCAL, "train.py") == []
+def test_a_large_code_directory_without_anything_large_in_it_is_told(load: Load) -> None:
+    [problem] = advice(load, LOCAL, **{f"{number}.bin": 1_000_000 for number in range(200)})
+    assert problem.message.endswith("holds 200 MB that go to the machines")
 
 
-def test_other_configs_with_passwords_are_named_each_in_its_own_place(load: Load, tmp_path: Path) -> None:
-    [problem] = advise(load(LOCAL), ("old.yml", "train.py", "very_old.yml"), ("very_old.yml", "old.yml"), {})
-    assert (problem.file, problem.line, problem.level) == (str(tmp_path / "old.yml"), None, "warning")
+def test_configs_with_passwords_in_the_code_directory_are_told_in_one_warning_about_it(load: Load) -> None:
+    loaded = load(LOCAL + "trialCodeDirectory: .\n")
+    [problem] = advise_code(loaded, {"train.py": 1}, ("very_old.yml", "old.yml"), {})
+    assert (problem.file, problem.line, problem.level) == (str(loaded.path), 7, "warning")
+    assert problem.field == "trialCodeDirectory"
     assert problem.message == (
-        "a password is written out in it, so it is not sent to the machines with the code; nor is very_old.yml"
+        "files in which passwords are written out are not sent to the machines: old.yml, very_old.yml"
     )
+    assert advise(loaded, {"train.py": 1}, ("very_old.yml", "old.yml"), {}) == [problem]
 
 
 def test_a_large_directory_that_the_config_does_not_name_is_pinned_on_no_line(load: Load, tmp_path: Path) -> None:
-    with (tmp_path / "data.bin").open("wb") as file:
-        file.truncate(200_000_000)
-    [problem] = advice(load, LOCAL, "data.bin")
+    [problem] = advise(load(LOCAL), {"data.bin": 200_000_000}, (), {})
     assert (problem.field, problem.line) == ("trialCodeDirectory", None)
     assert problem.message.startswith(f"{tmp_path} holds 200 MB")
 
