@@ -10,10 +10,11 @@ from pathlib import Path
 import yaml
 
 from ray_remote_nni.config.load import in_v2, load_config, read_source
-from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, LocatedScalar, Node, Source, is_null
+from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, LocatedScalar, Node, is_null
 from ray_remote_nni.config.models import ExperimentConfig
 from ray_remote_nni.config.public import ASK
 from ray_remote_nni.config.service import HasUser, nobody_knows
+from ray_remote_nni.config.unused import without_unused
 
 _SECRETS = ("password", "sshPassphrase", "storageAccountKey")
 
@@ -27,23 +28,24 @@ def to_v2_yaml(
 ) -> str:
     """The config at `path` in the v2 schema, for the same folder: relative paths and `${...}` stay as they are.
 
-    A password or passphrase that is written out in the file becomes `ask`, unless `with_secrets`.
+    A password or passphrase that is written out in the file becomes `ask`, unless `with_secrets`. NNI's fields that
+    have no effect, of which `load_config` warns, are left out.
     Raises ConfigInvalid where `load_config` does.
     """
     load_config(path, environ, has_user=has_user)
     source, _ = in_v2(read_source(path))
-    root = _ordered(source)
+    root = _ordered(without_unused(source))
     if not with_secrets:
         root = _asking(root)
     text: str = yaml.serialize(_to_yaml(root), Dumper=yaml.SafeDumper, allow_unicode=True, width=120)
     return text
 
 
-def _ordered(source: Source) -> Node:
+def _ordered(root: LocatedDict) -> Node:
     """The top level's fields in the order of the model, `trainingService` with its platform first."""
     order = [str(info.alias) for info in ExperimentConfig.model_fields.values()]
-    entries = sorted(source.root.entries, key=lambda entry: order.index(entry.key))
-    return _given(replace(source.root, entries=tuple(map(_platform_first, entries))))
+    entries = sorted(root.entries, key=lambda entry: order.index(entry.key))
+    return _given(replace(root, entries=tuple(map(_platform_first, entries))))
 
 
 def _platform_first(entry: Entry) -> Entry:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ray_remote_nni.config.located import LocatedDict, LocatedList, Node, Source, is_null, to_plain
@@ -40,6 +40,29 @@ _POINTLESS = (
 def unused_warnings(source: Source) -> list[Problem]:
     """A warning for each field of the tables that this config uses; one for all items of a list."""
     return [warning for unused in (*_NOT_YET, *_POINTLESS) if (warning := _warning(source, unused)) is not None]
+
+
+def without_unused(source: Source) -> LocatedDict:
+    """Return what a config holds but for NNI's fields that these warnings are about; ours are kept."""
+    dropped = {
+        path
+        for unused in (*_NOT_YET, *_POINTLESS)
+        if unused.path[0] != "ray"
+        for path, node in _matches(source.root, unused.path, ())
+        if not _is_harmless(node, unused)
+    }
+    return _without(source.root, dropped, ())
+
+
+def _without(block: LocatedDict, dropped: Collection[FieldPath], path: FieldPath) -> LocatedDict:
+    entries = []
+    for entry in block.entries:
+        below = (*path, entry.key)
+        if below in dropped:
+            continue
+        inner = _without(entry.value, dropped, below) if isinstance(entry.value, LocatedDict) else entry.value
+        entries.append(replace(entry, value=inner))
+    return replace(block, entries=tuple(entries))
 
 
 def _warning(source: Source, unused: Unused) -> Problem | None:

@@ -120,3 +120,25 @@ def test_a_config_that_is_broken_is_not_converted(path: Path) -> None:
     path.write_text(V1.replace("trialConcurrency: 3", "trialConcurrency: none"))
     with pytest.raises(ConfigInvalid, match="trialConcurrency"):
         to_v2_yaml(path, {"PASSWORD": "x"})
+
+
+def test_fields_without_effect_are_left_out_so_that_the_result_gives_no_warning(path: Path, load: Load) -> None:
+    pointless = "debug: true\nlogLevel: debug\nnniManagerIp: 192.0.2.9\nremoteConfig: {reuse: true}\n"
+    path.write_text(V1.replace("TPE\n", "TPE\n  gpuIndices: 0\n") + pointless)
+    text = to_v2_yaml(path, {"PASSWORD": "x"})
+    assert set(yaml.safe_load(text)["trainingService"]) == {"platform", "machineList"}
+    assert load(text, {"PASSWORD": "x"}).warnings == ()
+
+
+def test_harmless_values_and_our_own_fields_are_kept(path: Path) -> None:
+    path.write_text(MINIMAL + "logLevel: info\ntrainingService: {platform: local}\nray: {trialNodeNumber: 2}\n")
+    converted = yaml.safe_load(to_v2_yaml(path, {}))
+    assert converted["logLevel"] == "info"
+    assert converted["ray"] == {"trialNodeNumber": 2}
+
+
+def test_a_field_without_effect_is_left_out_in_any_spelling(path: Path) -> None:
+    path.write_text(MINIMAL + "training_service: {platform: local, reuse_mode: true}\nLOG_LEVEL: debug\n")
+    converted = yaml.safe_load(to_v2_yaml(path, {}))
+    assert converted["trainingService"] == {"platform": "local"}
+    assert "logLevel" not in converted
