@@ -52,7 +52,11 @@ def up(
     ] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Take machines away that trials run on, which then run again, or that are gone."),
+        typer.Option(
+            "--force",
+            help="Take away, or start anew, machines that trials run on, which then run again; forget those that were "
+            "taken out of the configuration and cannot be reached.",
+        ),
     ] = False,
 ) -> None:
     """Start the cluster of a configuration's machines; repeat it to add what is missing, or to follow a change."""
@@ -62,14 +66,13 @@ def up(
     changing = change_cluster(request, loaded.experiment, machine_rows(), allow_partial=allow_partial, force=force)
     brought = asyncio.run(changing)
     state = brought.state
-    if not brought.started and not brought.left:
+    if not brought.started and not brought.left and not brought.without:
         say(f"Cluster {state.name} is up already; nothing to do.")
     else:
-        say(f"Cluster {state.name} is up: {plural(len(state.machines), 'machine')}.")
-    if state.missing:
-        missing = {machine.identity for machine in state.missing}
-        labels = ", ".join(machine.label for machine in request.machines if machine.identity in missing)
-        say(f"It goes without {labels}. Once that is mended: ray-nni up", "yellow")
+        there = len(request.machines) - len(brought.without)
+        say(f"Cluster {state.name} is up: {plural(there, 'machine')}.")
+    if brought.without:
+        say(f"It goes without {', '.join(brought.without)}. Once that is mended: ray-nni up", "yellow")
     say(f"Dashboard: {state.dashboard_url}  (it asks for a token: ray-nni dashboard --token)")
     say("Next: ray-nni run")
 

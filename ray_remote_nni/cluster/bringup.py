@@ -42,11 +42,15 @@ BeforeJoin = Callable[[ClusterState, Transport], Awaitable[None]]
 
 @dataclass(frozen=True)
 class BroughtUp:
-    """The cluster, the hosts on which a node had to be started for it, and those that are not part of it any more."""
+    """The cluster, the hosts on which a node had to be started for it, and those that are not part of it any more.
+
+    `without` are those that it goes without since they failed now.
+    """
 
     state: ClusterState
     started: tuple[str, ...]
     left: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 async def bring_up(
@@ -61,8 +65,8 @@ async def bring_up(
     """Make the cluster run, with the machines that are wanted now.
 
     Raises ClusterError that names each machine that failed, and why; what this call started is stopped then. With
-    `allow_partial`, or where the cluster misses machines already, it goes on without those, as long as the head is
-    not among them.
+    `allow_partial`, or where the cluster goes without machines already, it goes on without those, as long as the head
+    is not among them.
     Nodes that are not wanted any more, or with other settings, are stopped after `before_stop(cluster, nodes)`, which
     may raise. With `force` those that cannot be reached are forgotten. Nodes join a cluster that runs after
     `before_join(cluster, connection to the head)`.
@@ -114,16 +118,40 @@ async def _bring_up(
                     raise MachinesFailed(errors)
                 machines = await _with_addresses(request, known, machines)
                 parting = Parting(request, report, members.leaving, force, before_stop)
-                return await _start_missing(request, known, name, members, machines, parting, before_join, report)
+                brought = await _start_missing(request, known, name, members, machines, parting, before_join, report)
+                return _going_without(brought, [m.label for m in request.machines if m.label in left_out])
             except MachinesFailed as error:
                 failed = {one.machine for one in error.errors}
-                if heads & failed or not (allow_partial or (known is not None and known.missing)):
+                if heads & failed:
                     raise
+                if not (allow_partial or (known is not None and (known.missing or known.partial))):
+                    raise MachinesFailed(error.errors, _advice(request, known, failed)) from error
                 for one in error.errors:
                     report(one.machine, f"left out: {one.what}" + (f" {one.remedy}" if one.remedy else ""))
                 left_out |= failed
     finally:
         await asyncio.gather(*(connection.close() for connection in connections.values()), return_exceptions=True)
+
+
+def _going_without(brought: BroughtUp, labels: Sequence[str]) -> BroughtUp:
+    """Remember whether the cluster goes without some machines, so that a `run` on it does so too."""
+    state = replace(brought.state, partial=bool(labels))
+    if state != brought.state:
+        state.save()
+    return replace(brought, state=state, without=tuple(labels))
+
+
+def _advice(request: ClusterRequest, known: ClusterState | None, failed: set[str]) -> str:
+    """Return how to go on without the machines that failed."""
+    them = "it" if len(failed) == 1 else "them"
+    up = f"ray-nni up {request.config}"
+    advice = f"To go on without {them}: {up} --allow-partial"
+    if known is None or not any(node.label in failed for node in known.machines):
+        return advice
+    return (
+        f"{advice}\nGone for good? Take {them} out of the machineList, or say `enabled: false` in `ray.machines`; "
+        f"then: {up} --force"
+    )
 
 
 async def _with_addresses(
@@ -215,6 +243,7 @@ async def _start_missing(
                 await before_join(state, by_index[head].connection)
             await on_all(starts.values())
         else:
+            report(by_index[head].host, "starting the head")
             bringing = bring_dependencies(by_index[head], dependencies)
             await led(starts.pop(head), [*starts.values(), bringing])
     except BaseException:

@@ -87,7 +87,8 @@ class ClusterState:
     The file holds the token and the authority's key, and is readable by the user only; it holds no password.
     `machines[0]` is the head. `library` is the version of our code that runs there. `forward` is None where the head is
     this machine. `authority` signs the nodes' certificates, None where traffic is not encrypted. `ports` is what
-    `ray.ports` said, `next_index` the first number that no node ever had.
+    `ray.ports` said, `next_index` the first number that no node ever had. `partial` says that the last `up` went
+    without some machines, be they missing or nodes that were out of reach then.
     """
 
     name: str
@@ -106,6 +107,7 @@ class ClusterState:
     authority: Certificate | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
     next_index: int = 0
+    partial: bool = False
 
     @property
     def first_free_index(self) -> int:

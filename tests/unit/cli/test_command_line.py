@@ -10,6 +10,7 @@ from typed_command import Type
 import ray_remote_nni
 from ray_remote_nni.cli import change, cluster, configuration
 from ray_remote_nni.cli import experiment as commands
+from ray_remote_nni.cluster.bringup import BroughtUp
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.errors import ClusterError, MachineError
 from ray_remote_nni.experiment.registry import ExperimentEntry
@@ -238,6 +239,18 @@ def test_a_forced_down_names_the_machine_where_something_may_still_run(
     said = typed("down", "--force")
     assert "Cluster abc123 is down." in said.err
     assert f"on gpu2 may still run there. Once that is mended: ray-nni down {known_cluster.config} --force" in said.err
+
+
+def test_an_up_that_goes_without_a_machine_does_not_say_that_there_is_nothing_to_do(
+    typed: Type, config: Path, known_cluster: ClusterState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def change_cluster(*_: object, **__: object) -> BroughtUp:
+        return BroughtUp(known_cluster, (), without=("gpu2",))
+
+    monkeypatch.setattr(cluster, "change_cluster", change_cluster)
+    said = typed("up", str(config), "--allow-partial")
+    assert "It goes without gpu2. Once that is mended: ray-nni up" in said.err
+    assert "nothing to do" not in said.err
 
 
 # An experiment that has had its trials
