@@ -16,6 +16,8 @@ from ray_remote_nni.errors import UsageError
 #: Ray's longest socket, sockets/dash_MetricsHead, lies up to 68 bytes below its temp dir, and a path may have 107.
 _LONGEST_TEMP_DIR = 39
 _LONGEST_SOCKET = 100
+#: Python's multiprocessing, which the dashboard uses, has a socket /pymp-xxxxxxxx/listener-xxxxxxxx below TMPDIR.
+_LONGEST_TMPDIR = 75
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,9 @@ def _plan_node(
     guard_socket = f"{directory}/guard.sock"
     if not windows and len(guard_socket) > _LONGEST_SOCKET:
         guard_socket = f"{temp_dir}/guard.sock"
+    tmpdir = f"{directory}/tmp"
+    if not windows and len(tmpdir) > _LONGEST_TMPDIR:
+        tmpdir = f"{temp_dir}/tmp"
     gpus = offered_gpus(machine, known)
     address = node_address(machine, known)
     return NodePlan(
@@ -193,6 +198,7 @@ def _plan_node(
             machine.label,
             directory=directory,
             guard_socket=guard_socket,
+            tmpdir=tmpdir,
             gpus=gpus,
             gpu_indices=machine.gpu_indices,
             python_path=_expand(machine.python_path, known.home),

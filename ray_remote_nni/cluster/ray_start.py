@@ -53,6 +53,8 @@ def ray_arguments(
             "--dashboard-host=127.0.0.1",
             f"--dashboard-port={ports.dashboard}",
             "--no-monitor",
+            # Left out, Ray starts without one where it fails, and says so to nobody.
+            "--include-dashboard=True",
             *arguments,
         )
     return (f"--address={gcs_address}", *arguments)
@@ -64,6 +66,7 @@ def node_environment(
     *,
     directory: str,
     guard_socket: str,
+    tmpdir: str,
     gpus: Sequence[int],
     gpu_indices: Sequence[int] | None,
     python_path: str | None,
@@ -73,8 +76,8 @@ def node_environment(
 ) -> dict[str, str | None]:
     """Return the variables of Ray's processes on a node, and of our code in them; None: it must not be set.
 
-    `label` is what the machine is called, `directory` the node's folder, `libraries` the folders of the code that it
-    needs, `gpus` are those that it offers, `gpu_indices` and `python_path` what the configuration says.
+    `label` is what the machine is called, `directory` the node's folder, `tmpdir` that of its passing files, `libraries`
+    the folders of the code that it needs, `gpus` are those that it offers, `gpu_indices` and `python_path` what the configuration says.
     """
     return {
         "RAY_AUTH_MODE": "token",
@@ -100,8 +103,8 @@ def node_environment(
         # A worker that waits for its next trial is not to be replaced by a new one, which costs a second.
         "RAY_idle_worker_killing_time_threshold_ms": "10000",
         "PYTHONPATH": (";" if windows else ":").join(libraries),
-        "TMPDIR": f"{directory}/tmp",
-        **(_ON_WINDOWS | {"TEMP": f"{directory}/tmp", "TMP": f"{directory}/tmp"} if windows else {}),
+        "TMPDIR": tmpdir,
+        **(_ON_WINDOWS | {"TEMP": tmpdir, "TMP": tmpdir} if windows else {}),
         "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)),
         # A trial may use thirds of several GPUs, which Ray's whole ones do not allow; which GPUs, we decide.
         "RAY_predefined_unit_instance_resources": "",

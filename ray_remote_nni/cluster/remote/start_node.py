@@ -27,11 +27,11 @@ def main() -> None:
     # All that we write is for its owner's eyes; what a trial writes is the trial's affair.
     umask = os.umask(0o077)
     directory, temp_dir = Path(asked["directory"]), Path(asked["temp_dir"])
-    for folder in (Path.home() / ".ray-nni", directory, directory / "tmp"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
     if temp_dir != directory:
         _make_private(temp_dir)
+    for folder in (Path.home() / ".ray-nni", directory, Path(asked["environment"]["TMPDIR"])):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
     for name, text in asked["secrets"].items():
         descriptor = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

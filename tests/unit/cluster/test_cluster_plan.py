@@ -237,6 +237,7 @@ def test_no_path_of_a_socket_is_too_long_however_long_the_home_is(length: int) -
     node = plan((M1, facts(home=home))).nodes[0]
     assert len(option(node, "temp-dir")) + 62 < 107
     assert len(node.guard_socket) < 107
+    assert len(f"{node.environment['TMPDIR']}/pymp-xxxxxxxx/listener-xxxxxxxx") <= 107
     assert node.directory.startswith(f"{home}/.ray-nni/")
 
 
@@ -244,6 +245,13 @@ def test_outside_the_home_rays_temporary_folder_which_it_opens_to_all_lies_in_on
     node = plan((M1, facts(home="/" + "h" * 90))).nodes[0]
     assert option(node, "temp-dir") == f"{node.temp_dir}/ray"
     assert node.guard_socket == f"{node.temp_dir}/guard.sock"
+    assert node.environment["TMPDIR"] == f"{node.temp_dir}/tmp"
+
+
+def test_a_head_whose_dashboard_does_not_start_does_not_start_at_all() -> None:
+    head, worker = plan(*two_machines()).nodes
+    assert "--include-dashboard=True" in head.ray_arguments
+    assert not any(argument.startswith("--include-dashboard") for argument in worker.ray_arguments)
 
 
 def test_nodes_of_one_machine_with_a_long_home_do_not_share_a_temporary_folder() -> None:

@@ -69,7 +69,7 @@ def make_node(home: Path, tmp_path: Path, fake_ray: str) -> NodePlan:
         guard_socket=f"{tempfile.gettempdir()}/guard-{secrets.token_hex(6)}.sock",
         gpus=(),
         ray_arguments=("--head",),
-        environment={"RAY_AUTH_MODE": "token", "RAY_NNI_PYTHON_PATH": None},
+        environment={"RAY_AUTH_MODE": "token", "RAY_NNI_PYTHON_PATH": None, "TMPDIR": f"{directory}/tmp"},
     )
 
 
@@ -164,9 +164,11 @@ def test_a_folder_outside_the_home_stays_its_owners_alone_whatever_ray_makes_of_
     node: NodePlan, tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside"
-    node = replace(node, temp_dir=str(outside), guard_socket=str(outside / "guard.sock"))
+    environment = {**node.environment, "TMPDIR": str(outside / "tmp")}
+    node = replace(node, temp_dir=str(outside), guard_socket=str(outside / "guard.sock"), environment=environment)
     start(node)
-    assert outside.stat().st_mode & 0o777 == 0o700
+    for folder in (outside, outside / "tmp"):
+        assert folder.stat().st_mode & 0o777 == 0o700
     assert stop(node) == []
     assert not outside.exists()
 
