@@ -76,8 +76,9 @@ def node_environment(
 ) -> dict[str, str | None]:
     """Return the variables of Ray's processes on a node, and of our code in them; None: it must not be set.
 
-    `label` is what the machine is called, `directory` the node's folder, `tmpdir` that of its passing files, `libraries`
-    the folders of the code that it needs, `gpus` are those that it offers, `gpu_indices` and `python_path` what the configuration says.
+    `label` is what the machine is called, `directory` the node's folder, `tmpdir` that of its passing files,
+    `libraries` the folders of the code that it needs, `gpus` are those that it offers, `gpu_indices` and `python_path`
+    what the configuration says.
     """
     return {
         "RAY_AUTH_MODE": "token",
