@@ -16,7 +16,13 @@ from ray_remote_nni.config.changes import read_duration, read_search_space
 from ray_remote_nni.errors import NotFound, UsageError
 from ray_remote_nni.experiment.access import access_cluster
 from ray_remote_nni.experiment.differences import differences
-from ray_remote_nni.experiment.earlier_results import outside, read_results, results_of
+from ray_remote_nni.experiment.earlier_results import (
+    outside,
+    read_results,
+    results_of,
+    told_of_use,
+    unknown_results,
+)
 from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.status import cluster_of, refresh
@@ -86,10 +92,23 @@ def import_results(
     results = _read(file) if file is not None else _results_of(find_experiment(source))
     if not results:
         raise UsageError(f"There are no results in {file or source}.")
-    runs = _request(entry, "import", lambda record: [results])
-    _say_outside(entry, [result["parameter"] for result in results])
-    when = "is" if runs else "will be"
-    say(f"The tuner of experiment {entry.experiment_id} {when} given {plural(len(results), 'result')}.")
+    new: list[EarlierResult] = []
+
+    def payload(record: ExperimentRecord) -> list[Any]:
+        with RecordReader(entry.mirror) as records:
+            new.extend(unknown_results(results, results_of(records.trials())))
+        return [new] if new else []
+
+    runs = _request(entry, "import", payload)
+    if len(new) < len(results):
+        left_out = f"{len(results) - len(new)} of {plural(len(results), 'result')}"
+        say(f"Left out, since they are there twice or are of experiment {entry.experiment_id} itself: {left_out}.")
+    if not new:
+        return
+    unfit = _say_outside(entry, [result["parameter"] for result in new])
+    does = "learns" if runs else "will learn"
+    of_use = told_of_use(len(new), len(new) - unfit)
+    say(f"The tuner of experiment {entry.experiment_id} {does} from {of_use}.")
     _say_when(entry, runs)
 
 
@@ -153,17 +172,19 @@ def _own_tuner(record: ExperimentRecord) -> bool:
     return (record.config.get("tuner") or {}).get("className") is not None
 
 
-def _say_outside(entry: ExperimentEntry, configurations: list[dict[str, Any]]) -> None:
+def _say_outside(entry: ExperimentEntry, configurations: list[dict[str, Any]]) -> int:
+    """Say which of these are none of the search space; return how many."""
     with RecordReader(entry.mirror) as records:
         record = records.experiment()
     if _own_tuner(record):
         # Its search space is its own to read.
-        return
+        return 0
     why = list(dict.fromkeys(found := outside(record.search_space, configurations)))
     if found:
         what = "It lies" if len(configurations) == 1 else f"{len(found)} of {len(configurations)} lie"
         reasons = "; ".join(why[:_REASONS]) + ("; …" if len(why) > _REASONS else "")
         say(f"{what} outside the search space, where the tuner learns nothing ({reasons}).", "yellow")
+    return len(found)
 
 
 def _read(file: Path) -> list[EarlierResult]:

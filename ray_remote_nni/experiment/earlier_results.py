@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray_remote_nni.errors import UsageError
+from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.model import EarlierResult, TrialRecord
 from ray_remote_nni.tuner.space import OutsideSpace, parse_search_space
+from ray_remote_nni.words import plural
 
 
 def read_results(text: str, source: str) -> list[EarlierResult]:
@@ -35,6 +37,36 @@ def results_of(trials: Sequence[TrialRecord]) -> list[EarlierResult]:
     ]
 
 
+def unknown_results(results: Sequence[EarlierResult], known: Sequence[EarlierResult]) -> list[EarlierResult]:
+    """Return those that are none of `known`, each once: with other parameters, or another value."""
+    seen = {_key(result) for result in known}
+    unknown = []
+    for result in results:
+        if (key := _key(result)) not in seen:
+            seen.add(key)
+            unknown.append(result)
+    return unknown
+
+
+def told_of_use(count: int, of_use: int) -> str:
+    """Return "12 earlier results", or how many of them the tuner can learn from."""
+    if of_use == count:
+        return plural(count, "earlier result")
+    return f"{of_use or 'none'} of {plural(count, 'earlier result')}"
+
+
+def learnt_notice(spec: ExperimentSpec, results: Sequence[EarlierResult]) -> str:
+    """Return what is told of the tuner's having been given these."""
+    # The search space of a tuner of the user's own is its own to read.
+    unfit = [] if spec.own_tuner else outside(spec.search_space, [result["parameter"] for result in results])
+    said = f"the tuner has learnt {told_of_use(len(results), len(results) - len(unfit))}"
+    return (
+        f"{said}: {'the others' if len(unfit) < len(results) else 'they'} lie outside the search space"
+        if unfit
+        else said
+    )
+
+
 def outside(search_space: Mapping[str, Any], configurations: Sequence[dict[str, Any]]) -> list[str]:
     """Return why, for each of these configurations that is none of NNI's search space: a tuner cannot learn from it."""
     space = parse_search_space(search_space)
@@ -57,6 +89,10 @@ def _result(entry: Any, where: str) -> EarlierResult:
         except ValueError as error:
             raise UsageError(f"{where}: the value {_short(value)} is no number.") from error
     return {"parameter": entry["parameter"], "value": value}
+
+
+def _key(result: EarlierResult) -> str:
+    return json.dumps([result["parameter"], result["value"]], sort_keys=True)
 
 
 def _short(value: Any) -> str:

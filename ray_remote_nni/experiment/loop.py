@@ -15,6 +15,7 @@ from ray_remote_nni.experiment.agenda import Agenda, Waiting
 from ray_remote_nni.experiment.assessing import Assessing
 from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost, trial_spec
 from ray_remote_nni.experiment.changes import changed
+from ray_remote_nni.experiment.earlier_results import learnt_notice
 from ray_remote_nni.experiment.end_notices import EndNotices
 from ray_remote_nni.experiment.judges import create_judge
 from ray_remote_nni.experiment.outcome import judge
@@ -170,7 +171,7 @@ class ExperimentLoop:
                 self._agenda.set_by_hand(request.payload)
             case "import":
                 self._suggestions.learn(request.payload)
-                self._store.add_notice("info", f"the tuner has learnt {plural(len(request.payload), 'earlier result')}")
+                self._store.add_notice("info", learnt_notice(self._spec, request.payload))
 
     def _change(self, changes: Mapping[str, Any]) -> None:
         """Go on with another limit or search space, and have whoever resumes the experiment do so too."""

@@ -89,9 +89,12 @@ def _decode(parameters: Sequence[Parameter], numbers: Sequence[float]) -> dict[s
 
 def _encode(parameters: Sequence[Parameter], values: Any, numbers: Numbers) -> None:
     names = {parameter.name for parameter in parameters}
-    if not isinstance(values, Mapping) or set(values) - {"_name"} != names - {"_name"}:
+    if not isinstance(values, Mapping):
         raise OutsideSpace(_other_names(names, values))
+    wrong = []
     for parameter in parameters:
+        if parameter.name not in values:
+            continue
         value = values[parameter.name]
         try:
             if not parameter.branches:
@@ -103,7 +106,11 @@ def _encode(parameters: Sequence[Parameter], values: Any, numbers: Numbers) -> N
             numbers[parameter.index] = number
             _encode(parameter.branches[int(number)], value, numbers)
         except OutsideSpace as error:
-            raise OutsideSpace(f"{parameter.name}: {error}") from error
+            wrong.append(f"{parameter.name}: {error}")
+    if set(values) - {"_name"} != names - {"_name"}:
+        wrong.append(_other_names(names, values))
+    if wrong:
+        raise OutsideSpace("; ".join(wrong))
 
 
 def _other_names(names: set[str], values: Any) -> str:
