@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, TaskCancelledError
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    RayError,
+    RpcError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
 
 from ray_remote_nni.cluster.resources import gpu_resource, room_resource
 from ray_remote_nni.experiment.agenda import Waiting
@@ -18,6 +27,13 @@ from ray_remote_nni.records.model import Metric
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, TrialEvent, TrialSpec
 from ray_remote_nni.trial.task import events_of, on_node, run_trial
+
+_IN_WORDS: Mapping[type[RayError], str] = {
+    NodeDiedError: "its Ray node died",
+    LocalRayletDiedError: "its Ray node died",
+    WorkerCrashedError: "its Ray worker died",
+    RpcError: "the connection to it broke",
+}
 
 
 @dataclass(frozen=True)
@@ -58,11 +74,13 @@ class Attempt:
     """An attempt under way. `events` is what happened so far, `committed` how many of its metrics are recorded."""
 
     trial: TrialSpec
+    place: Place
     events: list[TrialEvent] = field(default_factory=list)
     started_committed: bool = False
     committed: int = 0
     _task: Any = None
     _cancelled: bool = False
+    _given_up: asyncio.Future[None] = field(default_factory=asyncio.Future)
 
     @property
     def started(self) -> Started | None:
@@ -75,8 +93,9 @@ class Attempt:
         """Return what the trial has reported so far."""
         return [event for event in self.events if isinstance(event, Reported)]
 
-    def submit(self, spec: ExperimentSpec, place: Place, head_node: str) -> None:
+    def submit(self, spec: ExperimentSpec, head_node: str) -> None:
         """Hand the attempt to Ray, which reserves what it needs on the node of its place."""
+        place = self.place
         options: dict[str, Any] = {
             "name": f"trial {self.trial.sequence} {self.trial.trial_id}",
             "num_cpus": spec.trial_cpu_number,
@@ -94,20 +113,29 @@ class Attempt:
 
     async def end(self) -> Ended | Lost | Cancelled:
         """Wait for the end; `events` is whole then."""
+        result = asyncio.wrap_future(self._task.future())
+        await asyncio.wait([result, self._given_up], return_when=asyncio.FIRST_COMPLETED)
+        machine = self.started.machine if self.started is not None else None
+        if not result.done():
+            result.cancel()
+            return Cancelled() if self._cancelled else Lost(machine, "it does not answer any more")
         try:
-            self.events = events_of(await self._task)
+            self.events = events_of(result.result())
         except TaskCancelledError:
             return Cancelled()
         except RayError as error:
-            if self._cancelled:
-                return Cancelled()
-            machine = self.started.machine if self.started is not None else None
-            return Lost(machine, _first_line(error))
+            return Cancelled() if self._cancelled else Lost(machine, _why(error))
         last = self.events[-1]
         if isinstance(last, NotStarted):
             return Lost(last.machine, last.error)
         assert isinstance(last, Ended)
         return last
+
+    def give_up(self) -> None:
+        """Wait no more: Ray has given its node up. What runs there ends with the node, as soon as that learns of it."""
+        if not self._given_up.done():
+            self._cancel_task()
+            self._given_up.set_result(None)
 
     def take(self, start: int, events: list[TrialEvent], store: RecordStore) -> None:
         """Take in and record what happened while it runs; a batch that does not follow on what is known is left."""
@@ -125,6 +153,9 @@ class Attempt:
     def cancel(self) -> None:
         """End the attempt: its machine's guard ends the process tree."""
         self._cancelled = True
+        self._cancel_task()
+
+    def _cancel_task(self) -> None:
         with contextlib.suppress(RayError):
             ray.cancel(self._task, force=False)
 
@@ -133,6 +164,10 @@ class Attempt:
         return [(m.sequence, m.kind, m.value, m.time) for m in self.metrics[self.committed :]]
 
 
-def _first_line(error: Exception) -> str:
+def _why(error: RayError) -> str:
+    """Return a Ray error in a few words; most of them come with a page of advice on Ray."""
+    for kind, why in _IN_WORDS.items():
+        if isinstance(error, kind):
+            return why
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"

@@ -37,6 +37,7 @@ from ray_remote_nni.words import plural
 _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
 _COLLECT_S = 10.0
+_WATCH_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class ExperimentLoop:
         self._time_limit.start()
         # What was asked for while no driver ran may be what there is to do.
         self._obey()
-        beside = [self._collect(), self._listen(), self._suggestions.run(self._stop_early)]
+        beside = [self._collect(), self._listen(), self._watch(), self._suggestions.run(self._stop_early)]
         if self._assessing is not None:
             beside.append(self._assessing.run())
         self._background = [asyncio.ensure_future(work) for work in beside]
@@ -143,6 +144,14 @@ class ExperimentLoop:
                     self._suggestions.take(post.trial_id, attempt.metrics)
                     if self._assessing is not None:
                         self._assessing.take(post.trial_id, attempt.metrics)
+
+    async def _watch(self) -> None:
+        """Give up the trials of nodes that Ray has given up: it waits for their ends until the connection breaks."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            for attempt, _ in self._running.values():
+                if not self._places.lives(attempt.place):
+                    attempt.give_up()
 
     async def _listen(self) -> None:
         """Do what clients ask for, as it comes."""
@@ -232,12 +241,13 @@ class ExperimentLoop:
         return True
 
     def _start(self, waiting: Waiting, place: Place) -> None:
-        attempt = Attempt(trial_spec(self._spec, waiting, place))
-        attempt.submit(self._spec, place, self._head_node)
-        task = asyncio.ensure_future(self._follow(attempt, place))
+        attempt = Attempt(trial_spec(self._spec, waiting, place), place)
+        attempt.submit(self._spec, self._head_node)
+        task = asyncio.ensure_future(self._follow(attempt))
         self._running[waiting.trial_id] = (attempt, task)
 
-    async def _follow(self, attempt: Attempt, place: Place) -> None:
+    async def _follow(self, attempt: Attempt) -> None:
+        place = attempt.place
         try:
             end = await attempt.end()
         finally:

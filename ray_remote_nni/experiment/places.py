@@ -61,6 +61,10 @@ class TrialPlaces:
         self._taken -= 1
         self._placement.release(place)
 
+    def lives(self, place: Place) -> bool:
+        """Tell whether the machine of a place lives, as Ray knows; it takes Ray a minute to give one up."""
+        return any(node.node_id == place.node.node_id for node in self._nodes.list())
+
     def failed(self, place: Place) -> None:
         """Avoid the machine for a while: a trial was lost there."""
         self._placement.distrust(place)
