@@ -26,6 +26,7 @@ from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.config import advise_run, load_config
 from ray_remote_nni.errors import ClusterError, NotFound
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster
+from ray_remote_nni.experiment.attach import DriverDied
 from ray_remote_nni.experiment.attach import attach as attach_to
 from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
@@ -36,7 +37,7 @@ from ray_remote_nni.experiment.run import (
     resume_experiment,
     start_experiment,
 )
-from ray_remote_nni.experiment.status import cluster_of
+from ray_remote_nni.experiment.status import cluster_of, refresh
 from ray_remote_nni.experiment.stop import send_request, stop_experiment
 from ray_remote_nni.records.model import ExperimentRecord, ExperimentStatus, TrialRecord
 from ray_remote_nni.records.reader import RecordReader
@@ -167,6 +168,9 @@ def _watch(running: RunningExperiment, as_json: bool, ended_before: int | None =
         status = _attach(running)
     except KeyboardInterrupt:
         _interrupted(running)
+    except DriverDied:
+        _show_what_is_left(running, as_json)
+        raise
     missing = asyncio.run(finish_experiment(running, report, stop=False))
     for error in missing:
         say(str(error), "yellow")
@@ -176,6 +180,16 @@ def _watch(running: RunningExperiment, as_json: bool, ended_before: int | None =
         if status == "DONE" and take_snapshot(records).ended == ended_before:
             _say_nothing_left(records.experiment(), ended_before)
     raise typer.Exit(0 if succeeded and status != "ERROR" else 1)
+
+
+def _show_what_is_left(running: RunningExperiment, as_json: bool) -> None:
+    """Print how far an experiment came whose driver died, and that its cluster waits for what is done about it."""
+    entry = running.entry
+    asyncio.run(refresh(entry, ask_secret))
+    if entry.mirror.exists():
+        _print_result(entry, as_json)
+    if running.own:
+        say("The cluster that was brought up for it stays, for you to look and to go on; to end it: ray-nni down")
 
 
 def _say_nothing_left(experiment: ExperimentRecord, ended: int) -> None:

@@ -98,7 +98,7 @@ def node_environment(
         "RAY_worker_niceness": "0",
         # It would end trials, in their workers' stead, on a machine whose memory others fill.
         "RAY_memory_monitor_refresh_ms": "0",
-        # A machine that does not answer for half a minute (four times in 3 + 5 s) is given up; Ray's own is a whole one.
+        # A machine is given up when it does not answer for half a minute (four times 3 + 5 s), not a whole one.
         "RAY_health_check_timeout_ms": "5000",
         "RAY_health_check_failure_threshold": "4",
         # Trials need a worker each, whatever the number of CPUs: none is started before it is needed.

@@ -118,5 +118,12 @@ async def check_job(entry: ExperimentEntry, dashboard: Dashboard) -> None:
     except ClusterError:
         return  # a dashboard that does not answer says nothing about the driver
     if job["status"] in ("FAILED", "STOPPED"):
-        lines = [line.strip() for line in str(job.get("message") or "").splitlines() if line.strip()]
-        raise DriverDied(entry.experiment_id, lines[-1] if lines else "")
+        raise DriverDied(entry.experiment_id, _why(str(job.get("message") or "")))
+
+
+def _why(message: str) -> str:
+    """Return the reason in what Ray says of a failed job: its driver's last words, else how it ended."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    return lines[0].split(", last available logs")[0] if lines[-1].startswith("Running entrypoint") else lines[-1]

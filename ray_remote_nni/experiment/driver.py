@@ -19,6 +19,7 @@ from ray_remote_nni.experiment.loop import ExperimentLoop
 from ray_remote_nni.experiment.own_algorithms import OwnTuner
 from ray_remote_nni.experiment.spec import ExperimentSpec, read_spec
 from ray_remote_nni.experiment.suggestions import Suggestions, Suggests
+from ray_remote_nni.records.abandoned import LOCK_FILE
 from ray_remote_nni.records.model import ExperimentStatus
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.schema import RECORDS_FILE
@@ -35,7 +36,7 @@ def main() -> None:
     """
     directory = experiment_directory(sys.argv[1])
     _log_to(directory / "log")
-    with (directory / "lock").open("w") as lock:
+    with (directory / LOCK_FILE).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

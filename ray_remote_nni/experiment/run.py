@@ -123,7 +123,9 @@ async def start_experiment(
     `warn` is told what is odd about its code, `progress` how the upload of it goes.
     """
     check_results_folder(loaded.experiment.experiment_working_directory)
-    own = find_cluster(request) is None
+    known = find_cluster(request)
+    # One whose bringing up or taking down broke off is nobody's to come back to.
+    own = known is None or known.status != "up"
     state = (await change_cluster(request, loaded.experiment, report)).state
     access = ClusterAccess(state, request)
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.errors import RayNniError
+from ray_remote_nni.records.abandoned import close_abandoned
 from ray_remote_nni.records.changes import Change, read_changes
 from ray_remote_nni.records.connection import connect_to_read
 from ray_remote_nni.records.driver import driver_alive
@@ -87,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if pause is not None:
             _await(path, pause)
+        else:
+            close_abandoned(options.directory)
         _write(feed(path, options.since, pause))
     except RayNniError as error:
         print(error, file=sys.stderr)

@@ -109,6 +109,9 @@ def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_th
     _, said = watching.communicate(timeout=10)
     assert watching.returncode == 3
     assert "ray-nni resume" in said
+    assert "Running entrypoint" not in said
+    (known,) = client.json("status")["experiments"]
+    assert (known["status"], known["error"]) == ("ERROR", "its driver died")
 
     let_go(machines)
     result = client.json("resume")
