@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ray_remote_nni import __version__
 from ray_remote_nni.cli import change, cluster, configuration, delete, experiment, query
-from ray_remote_nni.cli.output import ERR, INTERRUPTED, say, say_problem
+from ray_remote_nni.cli.output import Interrupted, say, say_problem
 from ray_remote_nni.config import ConfigInvalid
 from ray_remote_nni.errors import RayNniError
 
+
+class Commands(TyperGroup):
+    """The commands; of one that is interrupted typer itself would say nothing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was typed. Raises Interrupted."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, asyncio.CancelledError) as error:
+            raise Interrupted from error
+
+
 app = typer.Typer(
     name="ray-nni",
+    cls=Commands,
     help="Run NNI remote-mode experiments, unchanged, on a Ray cluster launched over SSH.",
     no_args_is_help=True,
     add_completion=False,
@@ -49,14 +63,17 @@ def main() -> None:
     """Run the command line; the exit code is as the contract lists it."""
     try:
         app()
+    except Interrupted as error:
+        say(str(error))
+        sys.exit(error.exit_code)
     except RayNniError as error:
         if _DEBUG:
             raise
         _explain(error)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        ERR.print("Interrupted.")
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt:
+        # Before or after the command itself.
+        sys.exit(Interrupted.exit_code)
     except Exception as error:
         if _DEBUG:
             raise

@@ -20,7 +20,7 @@ from ray_remote_nni.cli.output import (
     say_problem,
     warn,
 )
-from ray_remote_nni.cli.upload import UploadBar
+from ray_remote_nni.cli.start import start
 from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.config import advise_run, load_config
@@ -35,7 +35,6 @@ from ray_remote_nni.experiment.run import (
     RunningExperiment,
     finish_experiment,
     resume_experiment,
-    start_experiment,
 )
 from ray_remote_nni.experiment.status import cluster_of, refresh
 from ray_remote_nni.experiment.stop import send_request, stop_experiment
@@ -74,8 +73,7 @@ def run(
     for problem in advise_run(loaded):
         say_problem(problem)
     request = request_cluster(loaded.path, loaded.experiment, accept_new_host_keys=accept_new_host_keys, ask=ask_secret)
-    with UploadBar(ERR) as bar:
-        running = asyncio.run(start_experiment(loaded, request, machine_rows(), say_problem, bar.show))
+    running = start(loaded, request)
     if detach:
         _say_detached(running)
         if as_json:
@@ -224,7 +222,10 @@ def _interrupted(running: RunningExperiment) -> None:
         raise typer.Exit(INTERRUPTED)
     say(f"Stopping experiment {entry.experiment_id} and the cluster that was brought up for it …")
     asyncio.run(finish_experiment(running, machine_rows(), stop=True))
-    say(f"Stopped. What ended is kept: ray-nni show {entry.experiment_id}")
+    say(
+        f"Stopped. What ended is kept: ray-nni show {entry.experiment_id}. To go on: ray-nni up {entry.config}, then "
+        f"ray-nni resume {entry.experiment_id}"
+    )
     raise typer.Exit(INTERRUPTED)
 
 

@@ -14,13 +14,22 @@ from rich.console import Console
 from rich.text import Text
 
 from ray_remote_nni.config import LoadedConfig, Problem
-from ray_remote_nni.errors import UsageError
+from ray_remote_nni.errors import RayNniError, UsageError
 from ray_remote_nni.records.shapes import strict_dumps
 from ray_remote_nni.views.layout import Prose
 
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
 INTERRUPTED = 130
+
+
+class Interrupted(RayNniError):
+    """Somebody pressed Ctrl-C; the message says what that means for what was under way."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, message: str = "Interrupted.") -> None:
+        super().__init__(message)
 
 
 def print_json(document: Any) -> None:

@@ -19,8 +19,8 @@ class UploadBar:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-
         self._bar: Progress | None = None
+        self._broken_off = False
 
     def __enter__(self) -> UploadBar:
         return self
@@ -28,11 +28,17 @@ class UploadBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        self.close()
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether some was sent, and not all."""
+        return self._broken_off
 
     def show(self, sent: Sent) -> None:
         """Show how far it is."""
         done = sent.files == sent.all_files
+        self._broken_off = not done
         if self._bar is None and not done and self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("sending the code"),
@@ -49,12 +55,13 @@ class UploadBar:
             files = f"{sent.files}/{plural(sent.all_files, 'file')}"
             self._bar.update(self._bar.task_ids[0], completed=sent.bytes, files=files)
         if done:
-            self._close()
+            self.close()
             if sent.all_bytes >= self.NOTEWORTHY_BYTES:
                 files = plural(sent.all_files, "file")
                 self._console.print(f"Sent {files} of the code, {sent.all_bytes / 1e6:.0f} MB", highlight=False)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Remove the bar from the screen, where it is."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
