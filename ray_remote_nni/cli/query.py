@@ -18,8 +18,9 @@ from ray_remote_nni.cli.experiment import ExperimentArgument
 from ray_remote_nni.cli.output import OUT, ask_secret, print_json, say
 from ray_remote_nni.errors import NotFound, UsageError
 from ray_remote_nni.experiment.logs import Stream, trial_output
-from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
+from ray_remote_nni.experiment.registry import ExperimentEntry, experiments_with, find_experiment
 from ray_remote_nni.experiment.status import await_records, refresh
+from ray_remote_nni.records.model import TrialRecord
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.shapes import experiment_json, trials_json
 from ray_remote_nni.views.export import export_csv, export_json
@@ -81,7 +82,9 @@ def trials(experiment: ExperimentArgument = None, as_json: JsonOption = False) -
 
 def logs(
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Its id.")],
-    experiment: Annotated[str | None, typer.Option("--experiment", help="Its experiment; default: the latest.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", help="Its experiment; default: the latest, else the one that has it.")
+    ] = None,
     stdout: Annotated[bool, typer.Option("--stdout", help="Only standard output.")] = False,
     stderr: Annotated[bool, typer.Option("--stderr", help="Only standard error.")] = False,
 ) -> None:
@@ -89,8 +92,7 @@ def logs(
     streams: list[Stream] = ["stdout", "stderr"]
     if stdout != stderr:
         streams = ["stdout"] if stdout else ["stderr"]
-    with _records(experiment) as (entry, records):
-        record = records.trial(trial)
+    entry, record = _find_trial(trial, experiment)
     for stream in streams:
         for part in trial_output(entry, record, stream, ask_secret):
             sys.stdout.buffer.write(part)
@@ -115,6 +117,25 @@ def export(
         except OSError as error:
             raise UsageError(f"{file} cannot be written: {error.strerror}.") from error
         say(f"Written to {file}")
+
+
+def _find_trial(trial: str, experiment: str | None) -> tuple[ExperimentEntry, TrialRecord]:
+    """Return a trial of this experiment; for None, of the latest one, or of the only other one that has it."""
+    try:
+        with _records(experiment) as (entry, records):
+            return entry, records.trial(trial)
+    except NotFound:
+        others = [] if experiment is not None else [entry.experiment_id for entry in experiments_with(trial)]
+        if not others:
+            raise
+    if len(others) > 1:
+        raise NotFound(
+            f"Several experiments have a trial {trial}: {', '.join(others)}. "
+            f"Say which: ray-nni logs {trial} --experiment {others[0]}"
+        )
+    say(f"Trial {trial} is one of experiment {others[0]}.")
+    with _records(others[0]) as (entry, records):
+        return entry, records.trial(trial)
 
 
 @contextmanager

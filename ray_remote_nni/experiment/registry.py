@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ray_remote_nni.errors import NotFound, RayNniError
 from ray_remote_nni.paths import experiments_folder, private_file
+from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.schema import RECORDS_FILE
 
 
@@ -69,6 +70,23 @@ def find_experiment(experiment_id: str | None) -> ExperimentEntry:
             return entry
     known = ", ".join(entry.experiment_id for entry in entries[:5]) or "none"
     raise NotFound(f"There is no experiment {experiment_id} here. The latest ones: {known}")
+
+
+def experiments_with(trial_id: str) -> list[ExperimentEntry]:
+    """Return the experiments that have this trial, by their mirrors as they are, the latest first."""
+    return [entry for entry in all_experiments() if _has(entry, trial_id)]
+
+
+def _has(entry: ExperimentEntry, trial_id: str) -> bool:
+    if not entry.mirror.exists():
+        return False
+    try:
+        with RecordReader(entry.mirror) as records:
+            records.trial(trial_id)
+    except RayNniError:
+        # One whose records cannot be read is no answer, and no reason not to ask the others.
+        return False
+    return True
 
 
 def _file(experiment_id: str) -> Path:

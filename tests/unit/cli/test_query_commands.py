@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ from typed_command import Type
 
 from ray_remote_nni.cli.app import main
 from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.records.store import RecordStore
 
 
 @pytest.mark.parametrize("command", ["show", "trials", "export", "attach", "stop", "resume"])
@@ -149,3 +151,54 @@ def test_an_export_to_where_nothing_can_be_written_is_the_users_mistake(
     said = typed("export", "-f", "no/such/folder/out.csv")
     assert said.code == 2
     assert "no/such/folder/out.csv cannot be written: No such file or directory." in said.err
+
+
+def _later(experiment: ExperimentEntry, experiment_id: str, *trial_ids: str) -> None:
+    """Another experiment, begun after this one, with trials that wait."""
+    directory = Path(experiment.directory).parent / experiment_id
+    directory.mkdir()
+    entry = dataclasses.replace(
+        experiment, experiment_id=experiment_id, name=None, directory=str(directory), started=experiment.started + 1
+    )
+    entry.save()
+    with RecordStore.create(
+        entry.mirror,
+        experiment_id=experiment_id,
+        name=None,
+        config={},
+        search_space={},
+        optimize_mode="maximize",
+        max_trial_number=3,
+        trial_concurrency=1,
+        seed=None,
+    ) as store:
+        for sequence, trial_id in enumerate(trial_ids):
+            store.add_trial(trial_id, sequence, {})
+
+
+def test_the_output_of_a_trial_of_an_earlier_experiment_is_found_and_which_one_is_said(
+    typed: Type, experiment: ExperimentEntry
+) -> None:
+    _later(experiment, "later123", "other")
+    said = typed("logs", "aaaaa", "--stderr")
+    assert (said.code, said.out) == (0, "err\n")
+    assert said.err == "Trial aaaaa is one of experiment exp12345.\n"
+
+
+def test_an_experiment_that_is_named_is_the_only_one_that_is_looked_at(
+    typed: Type, experiment: ExperimentEntry
+) -> None:
+    _later(experiment, "later123", "other")
+    said = typed("logs", "aaaaa", "--experiment", "later123")
+    assert said.code == 4
+    assert "There is no trial aaaaa in experiment later123." in said.err
+
+
+def test_a_trial_that_several_earlier_experiments_have_is_asked_for_by_the_experiment(
+    typed: Type, experiment: ExperimentEntry
+) -> None:
+    _later(experiment, "second12", "aaaaa")
+    _later(dataclasses.replace(experiment, started=experiment.started + 1), "third123")
+    said = typed("logs", "aaaaa")
+    assert (said.code, said.out) == (4, "")
+    assert "Several experiments have a trial aaaaa: second12, exp12345. Say which: ray-nni logs aaaaa" in said.err
