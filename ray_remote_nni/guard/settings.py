@@ -31,3 +31,8 @@ class Settings:
     essential: frozenset[str]
     environment: Mapping[str, str]
     umask: int = -1
+
+
+def changed(environment: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Return an environment with other values for some variables; what is None there is not set in it."""
+    return {name: value for name, value in {**environment, **changes}.items() if value is not None}

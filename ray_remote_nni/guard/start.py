@@ -1,9 +1,9 @@
 """`start`: puts a guard into the background, under a nanny that ends everything should the guard itself be killed.
 
-Read from standard input: a JSON object with the fields of `Settings`. Printed: a line of JSON with the nanny's PID and
-start time (also in `guard.json` in the guard's folder) as soon as it runs, and a second one, `{"daemons": CODE}`, when
-the daemons' starting command has ended with that exit code. Where a file `farewell.json` with a list of folders lies
-in the guard's folder at the end, these are removed last.
+Read from standard input: a JSON object with the fields of `Settings`, of `daemon_environment` what `changed` takes.
+Printed: a line of JSON with the nanny's PID and start time (also in `guard.json` in the guard's folder) as soon as it
+runs, and a second one, `{"daemons": CODE}`, when the daemons' starting command has ended with that exit code. Where a
+file `farewell.json` with a list of folders lies in the guard's folder at the end, these are removed last.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from ray_remote_nni.guard.processes import read_process
 from ray_remote_nni.guard.server import Guard, end_children
-from ray_remote_nni.guard.settings import Settings
+from ray_remote_nni.guard.settings import Settings, changed
 
 IDENTITY_FILE = "guard.json"
 FAREWELL_FILE = "farewell.json"
@@ -70,7 +70,7 @@ def _read_settings(asked: dict[str, Any]) -> Settings:
         directory=Path(asked["directory"]),
         socket=Path(asked["socket"]),
         daemon_argv=asked["daemon_argv"],
-        daemon_environment={**environment, **asked["daemon_environment"]},
+        daemon_environment=changed(environment, asked["daemon_environment"]),
         essential=frozenset(asked["essential"]),
         environment=environment,
         umask=asked.get("umask", -1),

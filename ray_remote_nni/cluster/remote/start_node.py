@@ -47,7 +47,8 @@ def main() -> None:
         "directory": str(directory),
         "socket": asked["guard_socket"],
         "daemon_argv": [asked["python"], "-m", "ray.scripts.scripts", "start", *asked["ray_arguments"]],
-        "daemon_environment": {name: value for name, value in asked["environment"].items() if value is not None},
+        # The facts about their Python were told without these (-E), and hold without them only. Trials have them.
+        "daemon_environment": {name: None for name in os.environ if name.startswith("PYTHON")} | asked["environment"],
         "essential": ["raylet", "gcs_server"],
         "umask": umask,
     }

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ray_remote_nni.guard.settings import Settings
+from ray_remote_nni.guard.settings import Settings, changed
 from ray_remote_nni.guard.start import FAREWELL_FILE, IDENTITY_FILE
 from ray_remote_nni.guard.windows import processes
 from ray_remote_nni.guard.windows.server import Guard
@@ -61,7 +61,7 @@ def serve(folder: str) -> None:
         directory=directory,
         socket=Path(asked["socket"]),
         daemon_argv=asked["daemon_argv"],
-        daemon_environment={**environment, **asked["daemon_environment"]},
+        daemon_environment=changed(environment, asked["daemon_environment"]),
         essential=frozenset(asked["essential"]),
         environment=environment,
     )

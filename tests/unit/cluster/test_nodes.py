@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import shlex
@@ -148,6 +149,19 @@ def test_ray_gets_the_plans_environment_and_nothing_of_another_rays(
     assert "RAY_AUTH_MODE=token" in lines
     assert f"{NODE_MARK}={node.directory}" in lines
     assert not names & {"RAY_ADDRESS", "SSH_CLIENT", "RAY_NNI_PYTHON_PATH"}
+
+
+def test_what_changes_how_python_starts_reaches_trials_and_not_ray(
+    node: NodePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONHOME", "/usr")
+    monkeypatch.setenv("PYTHONNOUSERSITE", "1")
+    node = replace(node, environment={**node.environment, "PYTHONPATH": "/lib"})
+    start(node)
+    lines = (Path(node.directory) / "environment").read_text().splitlines()
+    assert [line for line in lines if line.startswith("PYTHON")] == ["PYTHONPATH=/lib"]
+    guard = json.loads((Path(node.directory) / "guard.json").read_text())["pid"]
+    assert environment_of(guard)["PYTHONHOME"] == "/usr"
 
 
 def test_the_nodes_folders_are_their_owners_alone(node: NodePlan, home: Path) -> None:
