@@ -136,8 +136,12 @@ async def read_facts(
         # Python may have something to say of its own, before or after.
         return MachineFacts.parse(answers[-1])
     except (ValueError, IndexError, TypeError) as error:
-        last = lines[-1] if lines else "nothing"
-        raise MachineError(transport.host, f"its Python did not answer as one: {last}.") from error
+        last = lines[-1].rstrip(".:") if lines else "nothing"
+        raise MachineError(
+            transport.host,
+            f"its Python did not answer as one: {last}.",
+            "Set `pythonPath` to the folder of a Python that runs there.",
+        ) from error
 
 
 def _no_python(host: str, python_path: str | None, folder: str = "", *, found: Sequence[str]) -> MachineError:
@@ -189,15 +193,16 @@ def facts_script(question: Question, python_path: str | None, python: str | None
     nearby = "" if python_path is None else _NEARBY.format(folder=folder, elsewhere=_ELSEWHERE)
     source = _SOURCE.read_text(encoding="utf-8")
     return (
-        "found= old=\ntry() {\n"
+        "found= old= broken=\ntry() {\n"
         '  [ -z "$found" ] && command -v "$1" >/dev/null 2>&1 || return 0\n'
         f'  "$1" -E -S -c {shlex.quote(_NEW_ENOUGH)} >/dev/null 2>&1\n'
-        f"  if [ $? = {_TOO_OLD} ]; then old=$1; else found=$1; fi\n"
+        f"  case $? in 0) found=$1;; {_TOO_OLD}) old=$1;; *) broken=${{broken:-$1}};; esac\n"
         "}\n"
         f'for candidate in {candidates}; do try "$candidate"; done\n'
         # The Python of the trials may be too old to tell us anything.
         f'if [ -n "$old" ]; then for candidate in python3 {_ELSEWHERE}; do try "$candidate"; done; fi\n'
-        '[ -n "$found" ] || found=$old\n'
+        # One that does not run, as a shim of pyenv's without a version, is asked for its last words only.
+        '[ -n "$found" ] || found=${old:-$broken}\n'
         f'if [ -z "$found" ]; then echo "{NO_PYTHON}"\n{nearby}exit 0; fi\n'
         "\"$found\" -E - <<'END OF FACTS' 2>&1\n"
         # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.

@@ -163,8 +163,16 @@ def test_a_machine_without_python_says_so(
 
 def test_a_python_that_does_not_work_is_told_by_its_last_words(home: Path, tmp_path: Path) -> None:
     folder = a_python(tmp_path / "bin", "echo 'libpython3.11.so.1.0: cannot open shared object file' >&2; exit 127")
-    with pytest.raises(MachineError, match=r"did not answer as one: libpython3\.11\.so\.1\.0: cannot open"):
+    with pytest.raises(MachineError, match=r"did not answer as one: libpython3\.11\.so\.1\.0: cannot open.*Set `pyth"):
         read_here(python_path=folder)
+
+
+def test_a_shim_without_a_python_behind_it_is_passed_over(machine: SshMachine, known_hosts: Path) -> None:
+    shims = a_python(machine.home / "shims", "echo 'pyenv: python3: command not found' >&2; exit 127")
+    works = a_python(machine.home / "works", f'exec "{sys.executable}" "$@"')
+    machine.environment["PATH"] = f"{shims}:{os.environ['PATH']}"
+    (machine.home / "shims/python").symlink_to(f"{works}/python3")
+    assert read_over_ssh(machine, known_hosts, None).python_version == sys.version_info[:3]
 
 
 def test_a_python_of_the_trials_that_is_too_old_to_answer_leaves_the_answer_to_another(
