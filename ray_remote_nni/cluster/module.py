@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import re
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from ray_remote_nni.cluster.interpreter import run_python
 from ray_remote_nni.cluster.remote.start_node import NODE_MARK
-from ray_remote_nni.cluster.transport import Stream, Transport
+from ray_remote_nni.cluster.transport import Stream, Transport, lines_of
 from ray_remote_nni.cluster.windows.commands import is_windows_path
 from ray_remote_nni.errors import MachineError
 
@@ -25,18 +27,56 @@ async def run_module(
 ) -> AsyncIterator[Stream]:
     """Run `main()` of a module of ours from the folder `library` on the machine.
 
-    It neither sees nor touches the user's Python packages. With `mark`, its process bears the mark of the node in that
-    folder.
+    It neither sees nor touches the user's Python packages. What a login shell printed before is left out. With `mark`,
+    its process bears the mark of the node in that folder.
     """
     words, setting = [library], ""
     if mark and is_windows_path(python):
         words, setting = [mark, library], f"import os; os.environ['{NODE_MARK}'] = sys.argv.pop(1); "
+    begin = secrets.token_hex(8)
     # The line break ends whatever a login shell printed before. Our folder takes the place of the one that Python is
     # started in, which may hold a random.py of the user's.
-    code = f"import sys; print(flush=True); {setting}sys.path[0] = sys.argv.pop(1)"
+    code = f"import sys; print(); print('{begin}', flush=True); {setting}sys.path[0] = sys.argv.pop(1)"
     argv = ("-S", "-E", "-c", f"{code}; from {module} import main; sys.exit(main())", *words, *arguments)
     async with run_python(transport, python, argv, mark=mark) as stream:
-        yield stream
+        yield _StreamFrom(begin, stream)
+
+
+class _StreamFrom:
+    """A stream from a line of its output on, which is not part of it; empty where that line never comes."""
+
+    def __init__(self, begin: str, stream: Stream) -> None:
+        self._begin = re.compile(rb"\n" + begin.encode() + rb"\r?\n")
+        self._stream = stream
+        self._begun = False
+        self._rest = b""
+
+    async def write(self, data: bytes) -> None:
+        await self._stream.write(data)
+
+    def write_eof(self) -> None:
+        self._stream.write_eof()
+
+    def lines(self) -> AsyncGenerator[bytes, None]:
+        return lines_of(self.read)
+
+    async def read(self, size: int) -> bytes:
+        while not self._begun:
+            part = await self._stream.read(2**16)
+            if not part:
+                return b""
+            seen = self._rest + part
+            found = self._begin.search(seen)
+            self._begun = found is not None
+            # Of what comes before as much is kept as may be the beginning of that line.
+            self._rest = seen[found.end() :] if found else seen[-len(self._begin.pattern) :]
+        if self._rest:
+            part, self._rest = self._rest[:size], self._rest[size:]
+            return part
+        return await self._stream.read(size)
+
+    async def wait(self) -> tuple[int, bytes]:
+        return await self._stream.wait()
 
 
 async def answers(
@@ -44,8 +84,8 @@ async def answers(
 ) -> tuple[list[dict[str, Any]], str]:
     """Send a JSON object; return the JSON objects that were printed, and the last line of standard error.
 
-    Other lines are passed over: a login shell may print some of its own before. The answer with the key `last` is not
-    waited beyond: who stays in the background may hold standard output open.
+    Other lines are passed over: what a login shell left in the background may print some. The answer with the key
+    `last` is not waited beyond: who stays in the background may hold standard output open.
     """
     await stream.write(json.dumps(question).encode())
     stream.write_eof()

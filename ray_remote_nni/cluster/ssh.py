@@ -12,7 +12,7 @@ import asyncssh
 from ray_remote_nni.cluster.host_keys import NewHostKeys, host_identity
 from ray_remote_nni.cluster.login import Login, jump_hosts, login_options
 from ray_remote_nni.cluster.login_errors import explain
-from ray_remote_nni.cluster.transport import HostKeyTrust
+from ray_remote_nni.cluster.transport import HostKeyTrust, lines_of
 from ray_remote_nni.errors import MachineError
 
 #: Logins under way at once; a jump host's SSH server drops connections when more than ten are not through yet.
@@ -97,17 +97,9 @@ class _SshStream:
         with _losses(self._host):
             self._process.stdin.write_eof()
 
-    async def lines(self) -> AsyncGenerator[bytes, None]:
+    def lines(self) -> AsyncGenerator[bytes, None]:
         # asyncssh's own lines end at 2 MiB.
-        rest: list[bytes] = []
-        while part := await self.read(2**18):
-            *whole, last = part.split(b"\n")
-            for line in whole:
-                yield b"".join([*rest, line, b"\n"])
-                rest = []
-            rest.append(last)
-        if last := b"".join(rest):
-            yield last
+        return lines_of(self.read)
 
     async def read(self, size: int) -> bytes:
         with _losses(self._host):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
@@ -91,6 +91,19 @@ async def run_shell(transport: Transport, script: str) -> str:
             "Log in with ssh and see what it says.",
         )
     return result
+
+
+async def lines_of(read: Callable[[int], Awaitable[bytes]]) -> AsyncGenerator[bytes, None]:
+    """Yield what `read` reads line by line, of whatever length."""
+    rest: list[bytes] = []
+    while part := await read(2**18):
+        *whole, last = part.split(b"\n")
+        for line in whole:
+            yield b"".join([*rest, line, b"\n"])
+            rest = []
+        rest.append(last)
+    if last := b"".join(rest):
+        yield last
 
 
 async def read_all(stream: Stream) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ray_remote_nni.cluster.library import library_folder
 from ray_remote_nni.cluster.module import run_module
@@ -79,7 +79,7 @@ async def _feed(entry: ExperimentEntry, head: Head, *arguments: str) -> AsyncGen
         async for line in stream.lines():
             if not line.startswith(b"{"):
                 continue
-            said = read_line(line)
+            said = _said(line, head)
             if isinstance(said, Change):
                 burst.append(said)
             elif "end" in said:
@@ -87,6 +87,15 @@ async def _feed(entry: ExperimentEntry, head: Head, *arguments: str) -> AsyncGen
                     await asyncio.to_thread(apply_changes, entry.mirror, burst)
                     burst = []
                 yield Pulse(said["status"], said["driverAlive"], said["requests"])
+
+
+def _said(line: bytes, head: Head) -> Change | dict[str, Any]:
+    try:
+        return read_line(line)
+    except ValueError as error:
+        # To pass it over might be to miss a change.
+        what = f"its records arrived garbled, at {line[:80]!r}."
+        raise MachineError(head.machine.host, what) from error
 
 
 async def pull_outputs(

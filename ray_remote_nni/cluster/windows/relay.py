@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from ray_remote_nni.cluster.remote.relay import MARK
-from ray_remote_nni.cluster.transport import Stream
+from ray_remote_nni.cluster.transport import Stream, lines_of
 
 _SOURCE = (Path(__file__).parents[1] / "remote/relay.py").read_bytes()
 #: The program of the relay as an argument of Python, without double quotes, which PowerShell may not hand over.
@@ -43,15 +43,9 @@ class RelayedStream:
         """Close it."""
         self._stream.write_eof()
 
-    async def lines(self) -> AsyncGenerator[bytes, None]:
+    def lines(self) -> AsyncGenerator[bytes, None]:
         """Yield the program's standard output line by line, until its end."""
-        rest = b""
-        while part := await self.read(2**16):
-            *whole, rest = (rest + part).split(b"\n")
-            for line in whole:
-                yield line + b"\n"
-        if rest:
-            yield rest
+        return lines_of(self.read)
 
     async def read(self, size: int) -> bytes:
         """Read up to `size` bytes of it; empty at its end."""

@@ -8,13 +8,15 @@ from ssh_machine import SshMachine
 
 SHELLS = [name for name in ("sh", "bash", "dash", "zsh", "csh", "tcsh", "fish") if shutil.which(name)]
 
+#: Some of it looks like an answer of ours, or like the beginning of one.
+_GREET = """printf 'Welcome!\\n{ to the lab }\\n{"missing": []}\\nto this {machine} '"""
 #: A shell's start-up file that it reads for every command, and how to print there without a line break.
 _STARTUP = {
-    "bash": (".bashrc", "printf 'Welcome!\\nto this {machine} '"),
-    "zsh": (".zshenv", "printf 'Welcome!\\nto this {machine} '"),
-    "csh": (".cshrc", "printf 'Welcome!\\nto this {machine} '"),
-    "tcsh": (".tcshrc", "printf 'Welcome!\\nto this {machine} '"),
-    "fish": (".config/fish/config.fish", "printf 'Welcome!\\nto this {machine} '"),
+    "bash": (".bashrc", _GREET),
+    "zsh": (".zshenv", _GREET),
+    "csh": (".cshrc", _GREET),
+    "tcsh": (".tcshrc", _GREET),
+    "fish": (".config/fish/config.fish", _GREET),
 }
 NOISY_SHELLS = [name for name in SHELLS if name in _STARTUP]
 

@@ -31,7 +31,7 @@ from ray_remote_nni.guard.processes import read_process
 
 QUESTION = Question(cluster="abc", node="0", distributions=(), ports=0, first_port=1, last_port=1)
 #: In the place of a Python: tells how it was called.
-TELL = '#!/bin/sh\nprintf \'%s\\0\' "$RAY_NNI_NODE" "$@"\n'
+TELL = '#!/bin/sh\nprintf \'%s\\0\' "$RAY_NNI_NODE" "$@" >&2\n'
 #: Runs Python as it is called.
 PYTHON = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
 
@@ -120,7 +120,7 @@ def test_modules_get_their_arguments_as_they_are_whatever_python_and_library_are
     async def call() -> bytes:
         async with run_module(Through(shell), python, library, "some.module", tuple(arguments), mark=mark) as stream:
             stream.write_eof()
-            return b"".join([part async for part in stream.lines()])
+            return (await stream.wait())[1]
 
     python = program(tmp_path / "called", name, TELL)
     with no_canary(empty):

@@ -136,8 +136,8 @@ def test_a_module_that_bears_a_nodes_mark_gets_it_as_an_argument(machine: SshMac
 
     on(windows(machine, CMD, other=b""), known_hosts, run)
     line = machine.commands[-1]
-    assert line.startswith(r'"C:\p y\python.exe" "-S" "-E" "-c" "import sys; print(flush=True); import os; ')
-    assert "os.environ['RAY_NNI_NODE'] = sys.argv.pop(1); sys.path[0] = sys.argv.pop(1)" in line
+    assert line.startswith(r'"C:\p y\python.exe" "-S" "-E" "-c" "import sys; print(); ')
+    assert "flush=True); import os; os.environ['RAY_NNI_NODE'] = sys.argv.pop(1); sys.path[0] = sys.argv.pop(1)" in line
     assert line.endswith(' "C:/Users/al ice/0" "C:/l" "--x"')
 
 

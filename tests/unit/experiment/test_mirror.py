@@ -10,6 +10,7 @@ import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from experiment_values import experiment_entry, new_records
@@ -17,7 +18,7 @@ from experiment_values import experiment_entry, new_records
 import ray_remote_nni
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.state import ClusterState, MachineState
-from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.cluster.transport import Transport, quote
 from ray_remote_nni.errors import MachineError, NotFound
 from ray_remote_nni.experiment import collect, run
 from ray_remote_nni.experiment.access import ClusterAccess
@@ -200,6 +201,24 @@ def test_a_mirror_has_what_the_head_has(home: Path, entry: ExperimentEntry) -> N
         RecordReader(home / ".ray-nni" / "experiments" / "exp12345" / "records.sqlite") as there,
     ):
         assert here.trials() == there.trials()
+
+
+@pytest.mark.parametrize(
+    "noise", ["{ welcome to the lab }", '{"maintenance": "Sunday"}', '{"end": 9, "status": "RUNNING"}']
+)
+def test_a_login_shell_that_greets_in_braces_is_not_taken_for_the_head(
+    home: Path, entry: ExperimentEntry, noise: str
+) -> None:
+    class Greeting(LocalTransport):
+        def run(self, command: str) -> Any:
+            return super().run(f"echo {quote(noise)}; {command}")
+
+    record_on_head(home, ("aB3dE", "localhost"))
+    pulse = asyncio.run(catch_up(entry, Head(cluster(home), Greeting())))
+    assert pulse is not None
+    assert pulse.status == "DONE"
+    with RecordReader(entry.mirror) as here:
+        assert [trial.trial_id for trial in here.trials()] == ["aB3dE"]
 
 
 def test_catching_up_twice_changes_nothing(home: Path, entry: ExperimentEntry) -> None:
