@@ -46,7 +46,7 @@ class Dashboard:
             except _Refused as error:
                 starting = error.status == 500 and "agent" in error.text.lower()
                 if not starting or time.monotonic() > deadline:
-                    raise ClusterError(f"Ray did not take the job: {error.text.splitlines()[-1]}") from error
+                    raise ClusterError(f"Ray did not take the job: {_last_words(error.text)}") from error
             await asyncio.sleep(0.2)
 
     async def job(self, job_id: str) -> dict[str, Any]:
@@ -78,6 +78,12 @@ class Dashboard:
             raise _Refused(error.code, error.read().decode(errors="replace")) from error
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise ClusterError(f"Ray's dashboard does not answer at {self.url}: {error}") from error
+
+
+def _last_words(text: str) -> str:
+    """Return the last line that says something: most of the rest is a traceback."""
+    lines = [line.strip() for line in text.splitlines() if any(letter.isalnum() for letter in line)]
+    return lines[-1] if lines else "it does not say why"
 
 
 class _Refused(Exception):

@@ -79,8 +79,9 @@ def test_a_job_waits_for_the_agent_that_comes_up_after_the_head(ray_dashboard: F
     assert len(ray_dashboard.asked) == 2
 
 
-def test_a_job_that_ray_does_not_take_is_told_by_its_last_line(ray_dashboard: FakeDashboard) -> None:
-    ray_dashboard.answers = [(400, "Traceback:\nValueError: bad entrypoint\n")]
+@pytest.mark.parametrize("end", ["\n", "\n.\n\n"])
+def test_a_job_that_ray_does_not_take_is_told_by_its_last_words(ray_dashboard: FakeDashboard, end: str) -> None:
+    ray_dashboard.answers = [(400, f"Traceback:\nValueError: bad entrypoint{end}")]
     with pytest.raises(ClusterError, match="Ray did not take the job: ValueError: bad entrypoint"):
         submit(ray_dashboard)
 
