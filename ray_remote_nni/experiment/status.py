@@ -87,7 +87,8 @@ def cluster_of(
 async def status_json(ask: Callable[[str], str], warn: Callable[[str], None]) -> dict[str, Any]:
     """Return {"clusters": [...], "experiments": [...]}, asked for on all machines at once.
 
-    An experiment whose mirror cannot be read is left out, and `warn` is told why.
+    An experiment whose mirror cannot be read is left out, and nothing is known of the machines of a cluster whose
+    configuration or passwords cannot be had; `warn` is told why.
     """
     entries = all_experiments()
     by_cluster: dict[str, list[ExperimentEntry]] = {}
@@ -104,19 +105,23 @@ async def status_json(ask: Callable[[str], str], warn: Callable[[str], None]) ->
                     running.update(f"{entry.cluster} {trial.machine}" for trial in records.running())
             except RecordsUnreadable as error:
                 warn(str(error))
-    clusters = await asyncio.gather(*(_cluster(state, running, ask) for state in all_states()))
+    clusters = await asyncio.gather(*(_cluster(state, running, ask, warn) for state in all_states()))
     return {"clusters": list(clusters), "experiments": experiments}
 
 
-async def _cluster(state: ClusterState, running: Counter[str], ask: Callable[[str], str]) -> dict[str, Any]:
+async def _cluster(
+    state: ClusterState, running: Counter[str], ask: Callable[[str], str], warn: Callable[[str], None]
+) -> dict[str, Any]:
     try:
         access = access_cluster(state, ask)
         statuses = await asyncio.gather(*(_machine_status(access, machine) for machine in state.machines))
-    except RayNniError:
+    except RayNniError as error:
+        warn(f"The machines of cluster {state.name} could not be asked: {error}")
         statuses = ["unknown"] * len(state.machines)
     return {
         "name": state.name,
         "status": state.status,
+        "config": state.config,
         "head": state.head.host,
         "headPort": state.head.shown_port,
         "dashboard": state.dashboard_url,

@@ -104,15 +104,15 @@ def print_status(console: Console, status: Mapping[str, Any]) -> None:
 def _clusters(clusters: Sequence[Mapping[str, Any]]) -> Columns:
     rows = []
     for cluster in clusters:
-        title = [one_line(str(cluster["name"])), str(cluster["status"])]
+        title = [one_line(str(cluster["name"])), str(cluster["status"]), one_line(str(cluster.get("config", "")))]
         for machine in cluster["machines"] or [{"host": cluster["head"]}]:
             at = machine["host"], machine.get("port")
             host = one_line(place(*at)) + (" (head)" if at == (cluster["head"], cluster.get("headPort")) else "")
             running = machine.get("runningTrials")
             cells = [*title, host, str(machine.get("status", "–")), "–" if running is None else str(running)]
             rows.append([Text(cell) for cell in cells])
-            title = ["", ""]
-    return Columns(("cluster", "status", "machine", "machine's status", "running trials"), rows)
+            title = ["", "", ""]
+    return Columns(("cluster", "status", "config", "machine", "machine's status", "running trials"), rows)
 
 
 def _experiments(experiments: Sequence[Mapping[str, Any]]) -> Table:

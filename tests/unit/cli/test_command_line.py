@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -299,6 +301,26 @@ def test_the_status_tells_of_every_machine(typed: Type, known_cluster: ClusterSt
     (cluster,) = typed("status", "--json").json["clusters"]
     assert (cluster["name"], cluster["status"], cluster["head"]) == ("abc123", "up", "localhost")
     assert cluster["machines"] == [{"host": "localhost", "port": None, "status": "down", "runningTrials": 0}]
+
+
+def test_the_status_names_the_configuration_of_each_cluster(typed: Type, known_cluster: ClusterState) -> None:
+    (cluster,) = typed("status", "--json").json["clusters"]
+    assert cluster["config"] == known_cluster.config
+    assert known_cluster.config in typed("status").out
+
+
+def test_the_status_says_why_it_knows_nothing_of_the_machines(
+    typed: Type, known_cluster: ClusterState, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = "{platform: remote, machineList: [{host: gpu1, user: alice, password: ask}]}"
+    config.write_text(config.read_text().replace("{platform: local}", remote))
+    replace(known_cluster, platform="remote", config=str(config)).save()
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("getpass.getpass", raising(EOFError()))
+    said = typed("status", "--json")
+    assert [machine["status"] for machine in said.json["clusters"][0]["machines"]] == ["unknown"]
+    assert said.err.startswith("The machines of cluster abc123 could not be asked: Password of alice@gpu1: ")
+    assert "no terminal to ask at" in said.err
 
 
 def test_the_dashboards_address_and_its_token_are_told_apart(typed: Type, known_cluster: ClusterState) -> None:

@@ -94,11 +94,11 @@ def test_the_status_shows_clusters_with_their_machines_and_experiments(
         {"host": "192.0.2.1", "status": "UP", "runningTrials": 3},
         {"host": "192.0.2.2", "status": "DOWN", "runningTrials": None},
     ]
-    cluster = {"name": "default", "status": "UP", "head": "192.0.2.1", "machines": machines}
+    cluster = {"name": "default", "status": "UP", "config": "/c.yml", "head": "192.0.2.1", "machines": machines}
     console = terminal()
     print_status(console, {"clusters": [cluster], "experiments": [experiment_json(reader)]})
     lines = [line.split() for line in printed(console)]
-    assert lines[1] == ["default", "UP", "192.0.2.1", "(head)", "UP", "3"]
+    assert lines[1] == ["default", "UP", "/c.yml", "192.0.2.1", "(head)", "UP", "3"]
     assert lines[2] == ["192.0.2.2", "DOWN", "–"]
     assert lines[5][:3] == ["k3f9x2ab", "digits", "RUNNING"]
     assert lines[5][-4:] == ["2,", "1", "failed", "0.5"]
@@ -108,11 +108,12 @@ def test_a_narrow_terminal_has_the_machines_of_a_cluster_below_each_other() -> N
     hosts = [f"gpu-{number}." + "machines." * 3 + "example.org" for number in (1, 2)]
     machines = [{"host": host, "status": "up", "runningTrials": 1} for host in hosts]
     console = terminal(80)
-    cluster = {"name": "abc123", "status": "up", "head": hosts[0], "machines": machines}
+    cluster = {"name": "abc123", "status": "up", "config": "/c.yml", "head": hosts[0], "machines": machines}
     print_status(console, {"clusters": [cluster], "experiments": []})
-    assert printed(console)[:8] == [
+    assert printed(console)[:9] == [
         "abc123",
         "  status            up",
+        "  config            /c.yml",
         f"  machine           {hosts[0]} (head)",
         "  machine's status  up",
         "  running trials    1",
