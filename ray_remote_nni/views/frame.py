@@ -31,7 +31,11 @@ def frame(
     parts: list[RenderableType] = [_heading(snapshot, now)]
     if dashboard is not None:
         parts.append(_labelled("Dashboard", Text(dashboard, no_wrap=True, overflow="ellipsis")))
-    parts += [_labelled("Trials", counts_text(snapshot.counts)), _labelled("Best", best), _progress(snapshot)]
+    parts += [
+        _labelled("Trials", counts_text(snapshot.counts, over=snapshot.experiment.ended)),
+        _labelled("Best", best),
+        _progress(snapshot),
+    ]
     if note is not None:
         parts.append(Text(one_line(note), style="yellow", no_wrap=True, overflow="ellipsis"))
     # Two more lines: an empty one and the table's heading. One stays free, or the terminal would scroll.

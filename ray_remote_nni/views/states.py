@@ -38,10 +38,10 @@ def trial_status_text(status: TrialStatus) -> Text:
     return Text(status, style=TRIAL_STATES[status][1] if status in TRIAL_STATES else "")
 
 
-def counts_text(counts: Mapping[TrialStatus, int]) -> Text:
-    """Return "4 running, 11 succeeded, 1 failed"."""
+def counts_text(counts: Mapping[TrialStatus, int], *, over: bool = False) -> Text:
+    """Return "4 running, 11 succeeded, 1 failed"; in an experiment that is `over`, what waits does so for resume."""
     parts = [
-        Text(f"{counts[status]} {word}", style=style)
+        Text(f"{counts[status]} {'to run on resume' if over and status == 'WAITING' else word}", style=style)
         for status, (word, style) in TRIAL_STATES.items()
         if counts.get(status)
     ]

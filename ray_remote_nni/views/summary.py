@@ -84,7 +84,7 @@ def _outcome(snapshot: Snapshot, now: float) -> Text:
     text.append(" is ")
     text.append_text(experiment_status_text(experiment.status))
     text.append(f" {'after' if experiment.ended else 'for'} {whole_duration(elapsed_s(snapshot, now))}: ", "default")
-    text.append_text(counts_text(snapshot.counts) if snapshot.counts else Text("no trial"))
+    text.append_text(counts_text(snapshot.counts, over=experiment.ended) if snapshot.counts else Text("no trial"))
     return text
 
 

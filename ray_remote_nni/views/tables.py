@@ -65,7 +65,7 @@ def print_experiment(console: Console, reader: RecordReader, now: float | None =
     experiment, config = snapshot.experiment, snapshot.experiment.config
     state = experiment_status_text(experiment.status)
     state.append(f" {'after' if experiment.ended else 'for'} {whole_duration(elapsed_s(snapshot, now))}", "default")
-    trials = counts_text(snapshot.counts)
+    trials = counts_text(snapshot.counts, over=experiment.ended)
     if experiment.max_trial_number is not None:
         trials.append(f" ({snapshot.ended} of {experiment.max_trial_number} ended)", style="default")
     rows: list[tuple[str, Text | str]] = [

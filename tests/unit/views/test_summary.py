@@ -97,3 +97,14 @@ def test_with_a_best_trial_its_output_is_offered_whatever_failed() -> None:
     assert "logs t0001" in text
     assert "export" in text
     assert "t0003" not in text
+
+
+def test_trials_that_a_stop_ended_are_told_as_to_run_on_resume(
+    store: RecordStore, reader: RecordReader, add: Callable[..., None]
+) -> None:
+    add(0, 0.5)
+    store.add_trial("t0001", 1, {}, create_time=START)
+    store.set_status("STOPPED", end_time=START + 1)
+    console = pipe()
+    final_summary(console, reader)
+    assert printed(console)[0].endswith("is STOPPED after 1 s: 1 to run on resume, 1 succeeded")
