@@ -32,7 +32,7 @@ from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.cluster.teardown import stop_forward
-from ray_remote_nni.cluster.together import MachinesFailed, led, on_all
+from ray_remote_nni.cluster.together import MachinesFailed, failures_of, led, on_all
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import ClusterError
 
@@ -247,12 +247,15 @@ async def _start_missing(
             bringing = bring_dependencies(by_index[head], dependencies)
             await led(starts.pop(head), [*starts.values(), bringing])
     except BaseException:
-        await on_all(clear_machine(machine, state, report) for machine in missing)
+        # What made it fail is what its user has to know, whatever goes wrong with clearing up.
+        uncleared = await failures_of(clear_machine(machine, state, report) for machine in missing)
+        for error in uncleared:
+            report(error.machine, f"something of it may still run there: {error.what} Type: ray-nni down {name}")
         if running is not None:
             gone = {machine.index for machine in missing}
             kept = tuple(node for node in state.machines if node.index not in gone)
             with_missing(replace(state, machines=kept), request, members).save()
-        else:
+        elif not uncleared:
             state.forget()
         raise
     state = replace(state, status="up")

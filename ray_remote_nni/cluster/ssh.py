@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from weakref import WeakKeyDictionary
@@ -17,6 +19,8 @@ from ray_remote_nni.errors import MachineError
 
 #: Logins under way at once; a jump host's SSH server drops connections when more than ten are not through yet.
 LOGINS_AT_ONCE = 8
+#: How long to wait for the end of a session, whose command may take its time, and for another one to be allowed.
+_CLOSE_PATIENCE_S, _OPEN_PATIENCE_S = 1.0, 2.0
 _LOST = (asyncssh.Error, OSError)
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
@@ -42,11 +46,31 @@ class SshTransport:
     async def run(self, command: str) -> AsyncIterator[_SshStream]:
         """Run a command through the login shell of the machine."""
         with _losses(self.host):
-            process = await self._connection.create_process(command, encoding=None)
+            process = await self._open(command)
         try:
             yield _SshStream(self.host, process)
         finally:
             process.close()
+            # The server counts the session until then, and may allow no other (MaxSessions).
+            with contextlib.suppress(asyncio.TimeoutError, *_LOST):
+                await asyncio.wait_for(process.wait_closed(), _CLOSE_PATIENCE_S)
+
+    async def _open(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
+        deadline = time.monotonic() + _OPEN_PATIENCE_S
+        while True:
+            try:
+                return await self._connection.create_process(command, encoding=None)
+            except asyncssh.ChannelOpenError as error:
+                if self._connection.is_closed():
+                    raise
+                if time.monotonic() > deadline:
+                    raise MachineError(
+                        self.host,
+                        f"its SSH server opens no more sessions on a connection ({error.reason}).",
+                        "To follow an experiment and see to it takes two: set MaxSessions in its sshd_config to 2 or "
+                        "more (10 unless set), or have its administrator do so.",
+                    ) from error
+            await asyncio.sleep(0.1)
 
     async def forward(self, port: int) -> int:
         """Return a loopback port here that leads to a loopback port there, until the connection ends."""

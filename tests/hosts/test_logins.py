@@ -16,6 +16,7 @@ import pytest
 from lone_sshd import LoneServer, lone_sshd
 
 from ray_remote_nni.cluster import login as logins
+from ray_remote_nni.cluster import ssh
 from ray_remote_nni.cluster.interpreter import call_python
 from ray_remote_nni.cluster.login import Login
 from ray_remote_nni.cluster.request import request_cluster
@@ -355,3 +356,25 @@ def test_a_password_opens_what_asks_for_it_in_either_way(tmp_path: Path, monkeyp
             ) as caught:
                 say_hello(wrong)
             assert "guess" not in str(caught.value)
+
+
+def test_a_server_that_allows_one_session_a_connection_gets_one_command_after_the_other(
+    home: Path, keys: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def one_after_the_other(login: Login) -> None:
+        transport = await connect(login)
+        try:
+            for _ in range(3):
+                async with transport.run("echo begun; cat >/dev/null") as stream:
+                    assert await stream.read(100) == b"begun\n"
+                assert await run_shell(transport, "echo hello") == "hello\n"
+            async with transport.run("cat"):
+                monkeypatch.setattr(ssh, "_OPEN_PATIENCE_S", 0.2)
+                await run_shell(transport, "echo two at once")
+        finally:
+            await transport.close()
+
+    with lone_sshd(tmp_path / "one", keys["rsa"].with_suffix(".pub").read_text(), MaxSessions="1") as one:
+        (home / ".ssh/known_hosts").write_text(one.known_hosts_line)
+        with pytest.raises(MachineError, match=r"opens no more sessions on a connection.*set MaxSessions"):
+            asyncio.run(one_after_the_other(at(one, keys["rsa"])))

@@ -16,7 +16,7 @@ from ray_remote_nni.cluster.library import our_library
 from ray_remote_nni.cluster.plan import MachineSettings, NodePlan
 from ray_remote_nni.cluster.reached import ReachedMachine, question
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
-from ray_remote_nni.cluster.state import ClusterState, load_state
+from ray_remote_nni.cluster.state import ClusterState, all_states, load_state
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import ClusterError, MachineError
 
@@ -124,3 +124,27 @@ def test_the_start_of_the_head_is_told_once_before_it_is_up(
     monkeypatch.setattr(bringup, "bring_dependencies", bring_dependencies)
     _, rows = up()
     assert rows == [(A, "starting the head"), (A, "up"), (B, "up"), (C, "up")]
+
+
+def test_a_start_that_cannot_be_cleared_up_tells_of_its_own_cause_and_is_left_for_down(
+    home: Path, off: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def addresses(request: object, known: object, machines: Sequence[ReachedMachine]) -> Sequence[ReachedMachine]:
+        return machines
+
+    async def fail(machine: ReachedMachine, *_: object) -> None:
+        raise MachineError(machine.host, "its disk is full.")
+
+    async def stuck(machine: ReachedMachine, *_: object) -> None:
+        if machine.host == B:
+            raise MachineError(B, "the connection was lost.")
+
+    monkeypatch.setattr(bringup, "_with_addresses", addresses)
+    monkeypatch.setattr(bringup, "launch_node", fail)
+    monkeypatch.setattr(bringup, "bring_dependencies", stuck)
+    monkeypatch.setattr(bringup, "clear_machine", stuck)
+    rows: list[tuple[str, str]] = []
+    with pytest.raises(ClusterError, match="its disk is full"):
+        asyncio.run(bring_up(REQUEST, lambda *row: rows.append(row)))
+    (state,) = all_states()
+    assert (B, f"something of it may still run there: the connection was lost. Type: ray-nni down {state.name}") in rows
