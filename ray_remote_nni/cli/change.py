@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from ray_remote_nni.cli.output import ask_secret, say
 from ray_remote_nni.config.changes import read_duration, read_search_space
 from ray_remote_nni.errors import NotFound, UsageError
 from ray_remote_nni.experiment.access import access_cluster
+from ray_remote_nni.experiment.added import await_added
 from ray_remote_nni.experiment.differences import differences
 from ray_remote_nni.experiment.earlier_results import (
     outside,
@@ -23,6 +24,7 @@ from ray_remote_nni.experiment.earlier_results import (
     told_of_use,
     unknown_results,
 )
+from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.status import cluster_of, refresh
@@ -123,16 +125,34 @@ def add_trials(
         raise UsageError("""Give the trial's parameters: --params '{"lr": 0.1}'.""")
     chosen = [_parameters(text) for text in params]
     entry = find_experiment(experiment)
-    runs = _request(entry, "trial", lambda record: chosen)
+    before: set[str] = set()
+    ids: list[str] = []
+
+    def payload(record: ExperimentRecord) -> list[Any]:
+        with RecordReader(entry.mirror) as records:
+            before.update(trial.trial_id for trial in records.trials())
+        return chosen
+
+    async def taken(head: Head) -> None:
+        ids.extend(await await_added(entry, head, before, chosen))
+
+    runs = _request(entry, "trial", payload, taken)
     _say_outside(entry, chosen)
-    say(f"Next in experiment {entry.experiment_id}: {', '.join(map(json.dumps, chosen))}.")
+    names = [f" as trial {trial_id}" for trial_id in ids] or [""] * len(chosen)
+    added = ", ".join(json.dumps(parameters) + name for parameters, name in zip(chosen, names, strict=True))
+    say(f"Next in experiment {entry.experiment_id}: {added}.")
     _say_when(entry, runs)
 
 
-def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[ExperimentRecord], list[Any]]) -> bool:
+def _request(
+    entry: ExperimentEntry,
+    kind: RequestKind,
+    payloads: Callable[[ExperimentRecord], list[Any]],
+    then: Callable[[Head], Awaitable[None]] | None = None,
+) -> bool:
     """Ask an experiment's driver for something, once for each payload: the one that runs, or the next.
 
-    Returns whether one runs.
+    Returns whether one runs; `then` is done where it does.
     """
     access = access_cluster(cluster_of(entry, to_change=True), ask_secret)
 
@@ -145,6 +165,8 @@ def _request(entry: ExperimentEntry, kind: RequestKind, payloads: Callable[[Expe
                 record = records.experiment()
             for payload in payloads(record):
                 await send_request(entry, head, kind, payload=payload)
+            if then is not None and pulse.running:
+                await then(head)
             return pulse.running
 
     return asyncio.run(asking())

@@ -450,6 +450,8 @@ def test_a_person_adds_kills_and_imports_and_at_last_deletes(
     added = client.run("trials", "add", "--params", '{"x": 0.25}', "--params", '{"x": 7}').stderr
     assert "1 of 2 lie outside the search space, where the tuner learns nothing (x: 7 is not in " in added
     until(lambda: any(trial["value"] == 7 for trial in client.trials()), 90)
+    (seven,) = [trial["trialId"] for trial in client.trials() if trial["value"] == 7]
+    assert f'{{"x": 7}} as trial {seven}.' in added
     values = [trial["parameters"]["x"] for trial in client.trials()]
     assert values.index(7) == values.index(0.25) + 1
 
