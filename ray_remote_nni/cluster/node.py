@@ -33,6 +33,8 @@ async def start_node(
         "temp_dir": node.temp_dir,
         "guard_socket": node.guard_socket,
         "python": node.python,
+        "ray_python": node.ray_python,
+        "python_link": node.python_link,
         "ray_arguments": list(node.ray_arguments),
         "environment": dict(node.environment),
         "secrets": dict(secrets),

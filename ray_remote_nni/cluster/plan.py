@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -46,7 +47,11 @@ class MachineSettings:
 
 @dataclass(frozen=True)
 class NodePlan:
-    """One node: where it lives, what it offers, and the `ray start` that makes it."""
+    """One node: where it lives, what it offers, and the `ray start` that makes it.
+
+    `python_link` is a link to be made, and where it leads: `ray_python` is `python` by way of it. None where both are
+    the same.
+    """
 
     index: int
     host: str
@@ -58,6 +63,8 @@ class NodePlan:
     gpus: tuple[int, ...]
     ray_arguments: tuple[str, ...]
     environment: Mapping[str, str | None]
+    ray_python: str
+    python_link: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -163,9 +170,10 @@ def _plan_node(
 ) -> NodePlan:
     directory = f"{known.home}/.ray-nni/clusters/{name}/{index}"
     windows = known.system == "Windows"
-    # Ray has no sockets with a path on Windows.
-    short = windows or len(directory) <= _LONGEST_TEMP_DIR
-    temp_dir = directory if short else f"/tmp/ray-nni-{name}-{index}"
+    # Ray has no sockets with a path on Windows, and no bash.
+    fits = len(directory) <= _LONGEST_TEMP_DIR and _is_plain(directory) and _is_plain(known.python)
+    temp_dir = directory if windows or fits else f"/tmp/ray-nni-{name}-{index}"
+    ray_python, python_link = (known.python, None) if windows else by_link(known.python, f"{temp_dir}/python")
     guard_socket = f"{directory}/guard.sock"
     if not windows and len(guard_socket) > _LONGEST_SOCKET:
         guard_socket = f"{temp_dir}/guard.sock"
@@ -206,7 +214,26 @@ def _plan_node(
             tls=tls,
             windows=windows,
         ),
+        ray_python=ray_python,
+        python_link=python_link,
     )
+
+
+def by_link(python: str, link: str) -> tuple[str, tuple[str, str] | None]:
+    """Return a path of a Python that needs no quotes, and the link with its target that there must be for it.
+
+    Ray has bash start its workers, and leaves the path of their Python unquoted. The link leads to a folder above it,
+    since an environment knows itself by a file there.
+    """
+    parts = python.split("/")
+    special = [place for place, part in enumerate(parts, 1) if not _is_plain(part)]
+    if not special:
+        return python, None
+    return "/".join([link, *parts[special[-1] :]]), (link, "/".join(parts[: special[-1]]))
+
+
+def _is_plain(path: str) -> bool:
+    return path == "" or shlex.quote(path) == path
 
 
 def _expand(path: str | None, home: str) -> str | None:

@@ -32,6 +32,10 @@ def main() -> None:
     for folder in (Path.home() / ".ray-nni", directory, Path(asked["environment"]["TMPDIR"])):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
+    if asked["python_link"]:
+        link, target = map(Path, asked["python_link"])
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
     for name, text in asked["secrets"].items():
         descriptor = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -46,7 +50,7 @@ def main() -> None:
     settings = {
         "directory": str(directory),
         "socket": asked["guard_socket"],
-        "daemon_argv": [asked["python"], "-m", "ray.scripts.scripts", "start", *asked["ray_arguments"]],
+        "daemon_argv": [asked["ray_python"], "-m", "ray.scripts.scripts", "start", *asked["ray_arguments"]],
         # The facts about their Python were told without these (-E), and hold without them only. Trials have them.
         "daemon_environment": {name: None for name in os.environ if name.startswith("PYTHON")} | asked["environment"],
         "essential": ["raylet", "gcs_server"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -246,6 +247,29 @@ def test_outside_the_home_rays_temporary_folder_which_it_opens_to_all_lies_in_on
     assert option(node, "temp-dir") == f"{node.temp_dir}/ray"
     assert node.guard_socket == f"{node.temp_dir}/guard.sock"
     assert node.environment["TMPDIR"] == f"{node.temp_dir}/tmp"
+
+
+@pytest.mark.parametrize(
+    ("python", "path", "target"),
+    [
+        ("/home/a b/env/bin/python3", "/env/bin/python3", "/home/a b"),
+        ("/opt/my $env/bin/python", "/bin/python", "/opt/my $env"),
+        ("/home/a b/env (2)/python3", "/python3", "/home/a b/env (2)"),
+    ],
+)
+def test_rays_python_is_reached_by_a_link_where_its_path_needs_quotes(python: str, path: str, target: str) -> None:
+    node = plan((M1, facts(python=python))).nodes[0]
+    assert node.python == python
+    assert node.ray_python == f"{node.temp_dir}/python{path}"
+    assert node.python_link == (f"{node.temp_dir}/python", target)
+    assert shlex.quote(node.ray_python) == node.ray_python
+    assert not node.temp_dir.startswith(node.directory)
+
+
+def test_rays_temporary_folder_needs_no_quotes_either() -> None:
+    node = plan((M1, facts(home="/h/a b"))).nodes[0]
+    assert " " not in option(node, "temp-dir")
+    assert (node.ray_python, node.python_link) == (node.python, None)
 
 
 def test_a_head_whose_dashboard_does_not_start_does_not_start_at_all() -> None:

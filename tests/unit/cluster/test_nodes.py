@@ -23,7 +23,7 @@ from running_guard import until
 import ray_remote_nni
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.node import node_runs, start_node, stop_node
-from ray_remote_nni.cluster.plan import NodePlan
+from ray_remote_nni.cluster.plan import NodePlan, by_link
 from ray_remote_nni.cluster.remote.start_node import NODE_MARK
 from ray_remote_nni.cluster.remote.stop_node import _left
 from ray_remote_nni.cluster.state import MachineState, load_state
@@ -71,6 +71,7 @@ def make_node(home: Path, tmp_path: Path, fake_ray: str) -> NodePlan:
         gpus=(),
         ray_arguments=("--head",),
         environment={"RAY_AUTH_MODE": "token", "RAY_NNI_PYTHON_PATH": None, "TMPDIR": f"{directory}/tmp"},
+        ray_python=str(python),
     )
 
 
@@ -184,6 +185,19 @@ def test_a_folder_outside_the_home_stays_its_owners_alone_whatever_ray_makes_of_
     for folder in (outside, outside / "tmp"):
         assert folder.stat().st_mode & 0o777 == 0o700
     assert stop(node) == []
+    assert not outside.exists()
+
+
+def test_ray_starts_by_a_link_where_the_path_of_its_python_needs_quotes(node: NodePlan, tmp_path: Path) -> None:
+    outside, python = tmp_path / "outside", tmp_path / "my env" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    Path(node.python).rename(python)
+    python.write_text(python.read_text().replace("env >environment", 'echo "$0" >started; env >environment'))
+    path, link = by_link(str(python), f"{outside}/python")
+    start(replace(node, python=str(python), temp_dir=str(outside), ray_python=path, python_link=link))
+    assert (Path(node.directory) / "started").read_text() == f"{outside}/python/bin/python\n"
+    stop(replace(node, temp_dir=str(outside)))
+    assert python.exists()
     assert not outside.exists()
 
 
