@@ -191,6 +191,7 @@ async def _start_missing(
     running = None
     if known is not None and known.status == "up" and by_index[known.head.index].facts.guard is not None:
         running, head = known, known.head.index
+    await by_index[head].connection.check_forwarding()
     left = tuple(node.label for node in members.leaving)
     changed: set[int] = set()
     if running is not None:

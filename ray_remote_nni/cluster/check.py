@@ -12,14 +12,14 @@ from typing import Any
 from ray_remote_nni.cluster.facts import MachineFacts, read_facts
 from ray_remote_nni.cluster.membership import Members, find_cluster, members_of
 from ray_remote_nni.cluster.neighbours import Neighbour, survey_neighbours
-from ray_remote_nni.cluster.plan import node_address
+from ray_remote_nni.cluster.plan import choose_head, node_address
 from ray_remote_nni.cluster.pythons import Choice, RayPython, agreed, choose
 from ray_remote_nni.cluster.reached import question
 from ray_remote_nni.cluster.remarks import Remark, remarks
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.cluster.runtime import read_prospects
-from ray_remote_nni.cluster.together import MachinesFailed, on_all
+from ray_remote_nni.cluster.together import MachinesFailed, failures_of, on_all
 from ray_remote_nni.cluster.transport import HostKeyTrust, Transport
 from ray_remote_nni.config.problems import Level, MachineProblem, Problem
 from ray_remote_nni.errors import ClusterError, MachineError, UsageError
@@ -112,6 +112,7 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
         addresses, ways, errors = await _survey(request, reached)
         choices, unfit = await _choose_rays(request, reached)
         errors += unfit
+        errors += await _check_head(request, reached)
         if reached and all(one.facts.system != "Linux" for one in reached):
             what = f"it runs {reached[0].facts.system}, and the head of a cluster must run Linux."
             errors.append((0, MachineError(reached[0].machine.label, what, "List a machine that does.")))
@@ -175,6 +176,15 @@ async def _reach(
             raise
         return silent
     return _Reached(machine, transport, facts)
+
+
+async def _check_head(request: ClusterRequest, reached: Sequence[_Reached]) -> list[tuple[int, MachineError]]:
+    """Return what keeps the machine that will be the head from being it."""
+    try:
+        head = choose_head([one.machine.settings for one in reached], request.head_host, [one.facts for one in reached])
+    except UsageError:
+        return []  # none of those that were reached can be
+    return [(head, error) for error in await failures_of([reached[head].transport.check_forwarding()])]
 
 
 async def _choose_rays(

@@ -44,6 +44,9 @@ class LocalTransport:
         """Return the port itself: what listens on this machine's loopback is within reach."""
         return port
 
+    async def check_forwarding(self) -> None:
+        """Do nothing: nobody forbids it."""
+
     async def close(self) -> None:
         """Do nothing: there is no connection."""
 

@@ -21,6 +21,8 @@ from ray_remote_nni.errors import MachineError
 LOGINS_AT_ONCE = 8
 #: How long to wait for the end of a session, whose command may take its time, and for another one to be allowed.
 _CLOSE_PATIENCE_S, _OPEN_PATIENCE_S = 1.0, 2.0
+#: A port that nothing listens on: it is refused otherwise than what is forbidden.
+_NO_SERVICE = 1
 _LOST = (asyncssh.Error, OSError)
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
@@ -74,9 +76,31 @@ class SshTransport:
 
     async def forward(self, port: int) -> int:
         """Return a loopback port here that leads to a loopback port there, until the connection ends."""
+        await self.check_forwarding()
         with _losses(self.host):
             listener = await self._connection.forward_local_port("127.0.0.1", 0, "127.0.0.1", port)
         return listener.get_port()
+
+    async def check_forwarding(self) -> None:
+        """Raise MachineError where the SSH server, or the key's line in authorized_keys, forbids forwarding."""
+        with _losses(self.host):
+            try:
+                connecting = self._connection.open_connection("127.0.0.1", _NO_SERVICE)
+                _, writer = await asyncio.wait_for(connecting, _OPEN_PATIENCE_S)
+                writer.close()
+            except asyncio.TimeoutError:
+                return  # it is trying
+            except asyncssh.ChannelOpenError as error:
+                if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+                    raise MachineError(
+                        self.host,
+                        f"its SSH server forbids port forwarding ({error.reason}), the only way to a head's dashboard.",
+                        "Set AllowTcpForwarding in its sshd_config to yes or local, and take `restrict` and "
+                        "`no-port-forwarding` from your key in its ~/.ssh/authorized_keys; or name another machine in "
+                        "`ray.headNode`.",
+                    ) from error
+                if self._connection.is_closed():
+                    raise
 
     async def forward_from(self, local_port: int, port: int) -> None:
         """Like `forward`, from a given port here. Raises OSError where that port is taken."""

@@ -53,6 +53,9 @@ class Transport(Protocol):
     async def forward(self, port: int) -> int:
         """Return a loopback port here that leads to a loopback port there, until the connection ends."""
 
+    async def check_forwarding(self) -> None:
+        """Raise MachineError where the machine forbids `forward`."""
+
     async def close(self) -> None:
         """End the connection."""
 

@@ -17,6 +17,7 @@ from lone_sshd import LoneServer, lone_sshd
 
 from ray_remote_nni.cluster import login as logins
 from ray_remote_nni.cluster import ssh
+from ray_remote_nni.cluster.check import check_cluster
 from ray_remote_nni.cluster.interpreter import call_python
 from ray_remote_nni.cluster.login import Login
 from ray_remote_nni.cluster.request import request_cluster
@@ -378,3 +379,20 @@ def test_a_server_that_allows_one_session_a_connection_gets_one_command_after_th
         (home / ".ssh/known_hosts").write_text(one.known_hosts_line)
         with pytest.raises(MachineError, match=r"opens no more sessions on a connection.*set MaxSessions"):
             asyncio.run(one_after_the_other(at(one, keys["rsa"])))
+
+
+def test_check_tells_of_a_head_whose_server_forbids_forwarding(
+    home: Path, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    public = keys["rsa"].with_suffix(".pub").read_text()
+    with lone_sshd(tmp_path / "closed", public, AllowTcpForwarding="no") as closed:
+        (home / ".ssh/known_hosts").write_text(closed.known_hosts_line)
+        machine = (
+            f"    - {{host: {closed.address}, port: {closed.port}, user: {closed.user}, sshKeyFile: {keys['rsa']}}}\n"
+        )
+        (home / "config.yml").write_text(CONFIG + machine)
+        request = request_cluster(home / "config.yml", load_config(home / "config.yml").experiment)
+        (found,) = asyncio.run(check_cluster(request))
+    (error,) = found.errors
+    assert "forbids port forwarding" in error.what
+    assert "AllowTcpForwarding" in str(error.remedy)

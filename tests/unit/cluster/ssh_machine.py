@@ -35,6 +35,7 @@ class SshMachine:
     host_key: asyncssh.SSHKey = field(default_factory=new_key)
     authorized: list[asyncssh.SSHKey] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    forwarding: bool = True
     port: int = 0
     commands: list[str] = field(default_factory=list)
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
@@ -138,6 +139,8 @@ class _Server(asyncssh.SSHServer):
         return username == USER and key in self._machine.authorized
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+        if not self._machine.forwarding:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "open failed")
         return dest_host == HOST
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import pytest
 from machine_values import cluster_state, facts, machine_state
@@ -13,11 +12,11 @@ from machine_values import cluster_state, facts, machine_state
 from ray_remote_nni.cluster import bringup
 from ray_remote_nni.cluster.bringup import BroughtUp, bring_up
 from ray_remote_nni.cluster.library import our_library
+from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.plan import MachineSettings, NodePlan
 from ray_remote_nni.cluster.reached import ReachedMachine, question
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.state import ClusterState, all_states, load_state
-from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import ClusterError, MachineError
 
 A, B, C = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -50,7 +49,7 @@ def off(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             raise MachineError(machine.label, "it is off.", "Is the machine on?")
         running = load_state("abc123") is not None
         found = facts(ssh_address=machine.label, guard=4711 if running else None)
-        return ReachedMachine(machine, cast(Transport, None), found, question(REQUEST, index, 3, "abc123"), index)
+        return ReachedMachine(machine, LocalTransport(), found, question(REQUEST, index, 3, "abc123"), index)
 
     async def with_ray(
         request: object, known: object, machines: Sequence[ReachedMachine], report: object

@@ -275,6 +275,25 @@ def test_a_forward_leads_to_the_machines_loopback(machine: SshMachine, known_hos
     assert asyncio.run(up()) == b"dashboard"
 
 
+@pytest.mark.parametrize("forwarding", [True, False])
+def test_a_machine_that_forbids_forwarding_is_told_so_before_anything_starts_there(
+    machine: SshMachine, known_hosts: Path, forwarding: bool
+) -> None:
+    machine.forwarding = forwarding
+
+    async def up() -> None:
+        async with machine.running():
+            known_hosts.write_text(machine.known_hosts_line())
+            transport = await connect(machine.login())
+            try:
+                await transport.check_forwarding()
+            finally:
+                await transport.close()
+
+    with contextlib.nullcontext() if forwarding else pytest.raises(MachineError, match=r"Set AllowTcpForwarding in"):
+        asyncio.run(up())
+
+
 def test_a_forward_from_a_port_that_is_taken_is_an_os_error(machine: SshMachine, known_hosts: Path) -> None:
     async def up() -> None:
         server = await asyncio.start_server(lambda _, writer: writer.close(), HOST, 0)
