@@ -56,7 +56,11 @@ class MachineFacts:
     `python` is the executable that runs the raylet, `distributions` the versions of what was asked for in it.
     `addresses` are those of its interfaces, loopback last; `ssh_address` is the one at which SSH reached it, empty
     without SSH. `installed` are the folders under ~/.ray-nni/lib/. `guard` is the PID of this cluster's guard, if one
-    runs there. `write_problem` says why its home cannot be written to, empty where it can. `taken_ports` are those of
+    runs there. `place` is the folder that what is ours goes to, wherever ~/.ray-nni leads, and the home where that is
+    not there yet; `free_bytes` is the room on its disk, and `noexec` tells whether no program may be started from that.
+    `write_problem` says why it, and `tmp_problem` why /tmp, cannot be written to; empty where it can. `root_problem`
+    says what lies in the place of ~/.ray-nni that cannot be used. Who has the same
+    `boot_id` runs on the same kernel. `taken_ports` are those of
     the fixed ones that something listens on, each with the name of this user's cluster whose node that is, or "".
     `clock_skew_s` is how far its clock is ahead of ours.
     """
@@ -84,6 +88,11 @@ class MachineFacts:
     hostname_resolves: bool = True
     taken_ports: Mapping[int, str] = field(default_factory=dict)
     clock_skew_s: float = 0.0
+    place: str = ""
+    root_problem: str = ""
+    tmp_problem: str = ""
+    noexec: bool = False
+    boot_id: str = ""
 
     @classmethod
     def parse(cls, answer: str) -> MachineFacts:

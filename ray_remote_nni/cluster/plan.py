@@ -170,9 +170,7 @@ def _plan_node(
 ) -> NodePlan:
     directory = f"{known.home}/.ray-nni/clusters/{name}/{index}"
     windows = known.system == "Windows"
-    # Ray has no sockets with a path on Windows, and no bash.
-    fits = len(directory) <= _LONGEST_TEMP_DIR and _is_plain(directory) and _is_plain(known.python)
-    temp_dir = directory if windows or fits else f"/tmp/ray-nni-{name}-{index}"
+    temp_dir = directory if fits_home(known, directory) else f"/tmp/ray-nni-{name}-{index}"
     ray_python, python_link = (known.python, None) if windows else by_link(known.python, f"{temp_dir}/python")
     guard_socket = f"{directory}/guard.sock"
     if not windows and len(guard_socket) > _LONGEST_SOCKET:
@@ -217,6 +215,13 @@ def _plan_node(
         ray_python=ray_python,
         python_link=python_link,
     )
+
+
+def fits_home(known: MachineFacts, directory: str) -> bool:
+    """Tell whether Ray's temporary files of the node in this folder can lie in it; else they lie in /tmp."""
+    # Ray has no sockets with a path on Windows, and no bash.
+    short = len(directory) <= _LONGEST_TEMP_DIR and _is_plain(directory) and _is_plain(known.python)
+    return known.system == "Windows" or short
 
 
 def by_link(python: str, link: str) -> tuple[str, tuple[str, str] | None]:

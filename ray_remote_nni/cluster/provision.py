@@ -32,7 +32,9 @@ async def with_ray(
     always = request.bootstrap == "always"
     # Private runtimes are made on Linux alone; elsewhere the machine's own Python must do.
     unfit = any(
-        machine.facts.write_problem or (machine.facts.system != "Linux" and own_ray(machine.facts) is None)
+        machine.facts.write_problem
+        or machine.facts.root_problem
+        or (machine.facts.system != "Linux" and own_ray(machine.facts) is None)
         for machine in machines
     )
     as_they_are = agreed([machine.facts for machine in machines]) and not (always and waiting)

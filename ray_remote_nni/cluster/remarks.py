@@ -40,7 +40,9 @@ def remarks(known: MachineFacts) -> list[Remark]:
                 f"Add to its /etc/hosts: 127.0.1.1 {known.hostname}",
             )
         )
-    if known.free_bytes < _ROOMY_BYTES and not known.write_problem:
+    if known.free_bytes < _ROOMY_BYTES and not (known.write_problem or known.root_problem):
         free = known.free_bytes // 1024**2
-        found.append(Remark(f"only {free} MiB are free in {known.home}.", "Make room for the trials and their output."))
+        found.append(
+            Remark(f"only {free} MiB are free in {known.place}.", "Make room for the trials and their output.")
+        )
     return found

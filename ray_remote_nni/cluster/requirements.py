@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ray_remote_nni.cluster.facts import MachineFacts
-from ray_remote_nni.cluster.plan import MachineSettings
+from ray_remote_nni.cluster.plan import MachineSettings, fits_home
 from ray_remote_nni.cluster.ports import FIRST_PORT, LAST_PORT, PORTS_PER_NODE
 from ray_remote_nni.errors import MachineError
 
 MINIMUM_RAY = (2, 60)
 SUPPORTED_PYTHONS = ((3, 10), (3, 13))
 _NEEDED_BYTES = 300 * 1024 * 1024
+#: A node's folder, from the home on.
+_SHORTEST_FOLDER = "/.ray-nni/clusters/abcdef/0"
 
 
 def check_machines(
@@ -51,13 +53,15 @@ def _check_place(machine: MachineSettings, known: MachineFacts) -> list[tuple[st
     problems: list[tuple[str, str]] = []
     if known.system not in ("Linux", "Windows"):
         problems.append((f"it runs {known.system}; nodes need Linux, or Windows where the head has Linux.", ""))
-    if known.write_problem:
-        full = "space" in known.write_problem or "quota" in known.write_problem
-        remedy = "Free at least 300 MiB." if full else "Make it (and make it writable), or log in as another user."
-        problems.append((f"its home {known.home} cannot be written to: {known.write_problem}.", remedy))
+    if known.write_problem or known.root_problem:
+        problems.append(_write_problem(known))
     elif known.free_bytes < _NEEDED_BYTES:
         free = known.free_bytes // 1024**2
-        problems.append((f"only {free} MiB are free in {known.home}.", "Free at least 300 MiB."))
+        remedy = f"Free at least 300 MiB, or make {known.home}/.ray-nni a link to a folder on a roomier disk."
+        problems.append((f"only {free} MiB are free in {known.place}.", remedy))
+    if known.tmp_problem and known.system == "Linux" and not fits_home(known, f"{known.home}{_SHORTEST_FOLDER}"):
+        what = f"its /tmp cannot be written to ({known.tmp_problem}), and the sockets of Ray need shorter paths than"
+        problems.append((f"{what} there are in {known.home}.", "Make it writable (mode 1777), or make room in it."))
     if len(known.free_ports) < PORTS_PER_NODE:
         problems.append((f"no {PORTS_PER_NODE} TCP ports are free between {FIRST_PORT} and {LAST_PORT}.", ""))
     if known.guard is None:
@@ -67,6 +71,17 @@ def _check_place(machine: MachineSettings, known: MachineFacts) -> list[tuple[st
         wanted = ", ".join(map(str, missing))
         problems.append((f"`gpuIndices` names GPU {wanted}, and the machine {has}.", "Correct `gpuIndices`."))
     return problems
+
+
+def _write_problem(known: MachineFacts) -> tuple[str, str]:
+    if known.root_problem:
+        remedy = "There: mv ~/.ray-nni ~/.ray-nni.old, or make it yours: sudo chown -R $USER ~/.ray-nni"
+        return f"its {known.home}/.ray-nni cannot be used: {known.root_problem}.", remedy
+    problem = known.write_problem
+    full = "space" in problem or "quota" in problem
+    remedy = "Free at least 300 MiB." if full else "Make it (and make it writable), or log in as another user."
+    place = f"its home {known.home}" if known.place == known.home else known.place
+    return f"{place} cannot be written to: {problem}.", remedy
 
 
 def _taken_ports(taken: Mapping[int, str]) -> list[tuple[str, str]]:

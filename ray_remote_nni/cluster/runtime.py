@@ -49,7 +49,7 @@ class RuntimeMaker:
         if known.free_bytes < NEEDED_BYTES:
             raise MachineError(
                 host,
-                f"a Python with Ray needs {NEEDED_BYTES // 1024**2} MB in {known.home}, and only "
+                f"a Python with Ray needs {NEEDED_BYTES // 1024**2} MB in {known.place}, and only "
                 f"{known.free_bytes // 1024**2} MB are free.",
                 "Make room, or name in `pythonPath` the folder of a Python that has Ray.",
             )

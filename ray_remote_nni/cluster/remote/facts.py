@@ -23,15 +23,21 @@ def main(arguments, stream):
 
     # Windows takes these slashes too, and so all paths of ours look alike.
     home = os.path.expanduser("~").replace(os.sep, "/")
+    place = os.path.realpath(under(home)).replace(os.sep, "/") if os.path.isdir(under(home)) else home
     return {
         "system": platform.system(),
         "system_name": system_name(),
         "architecture": platform.machine(),
         "libc": platform.libc_ver()[1],
         "hostname": socket.gethostname(),
+        "boot_id": boot_id(),
         "home": home,
-        "write_problem": write_problem(home),
-        "free_bytes": free_bytes(home),
+        "place": place,
+        "root_problem": root_problem(under(home)),
+        "write_problem": write_problem(place),
+        "tmp_problem": write_problem("/tmp"),
+        "noexec": is_noexec(place),
+        "free_bytes": free_bytes(place),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": memory_bytes(),
         "python": sys.executable,
@@ -65,6 +71,50 @@ def folders(path):
         return os.listdir(path)
     except OSError:
         return []
+
+
+def root_problem(root):
+    """Return what lies in the place of the folder of ours, or in it, that we cannot use; empty where all is well."""
+    if not os.path.lexists(root):
+        return ""
+    if not os.path.exists(root):
+        return "it is a link that leads nowhere"
+    if not os.path.isdir(root):
+        return "it is a file"
+    if hasattr(os, "getuid") and os.stat(root).st_uid != os.getuid():
+        return "it belongs to " + owner_name(os.stat(root).st_uid)
+    for name in ("clusters", "code", "experiments", "lib", "runtime"):
+        path = os.path.join(root, name)
+        if os.path.lexists(path) and not (os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)):
+            return name + " in it is no folder that can be written to"
+    return ""
+
+
+def owner_name(number):
+    """Return what the user of this number is called, the number where nobody knows."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return "user {}".format(number)
+
+
+def is_noexec(path):
+    """Tell whether no program or library may be loaded from the disk of a folder."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
+    except (AttributeError, OSError):
+        return False
+
+
+def boot_id():
+    """Return what tells this run of this kernel from all others; empty where nothing does."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def free_bytes(path):

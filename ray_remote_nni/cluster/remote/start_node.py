@@ -76,3 +76,5 @@ def _make_private(folder: Path) -> None:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             sys.exit(f"{folder} is there already, and belongs to somebody else")
         folder.chmod(0o700)
+    except OSError as error:
+        sys.exit(f"{folder} cannot be made there ({error.strerror}); make {folder.parent} writable, or room in it")

@@ -31,6 +31,11 @@ GOOD = {
     "hostname_resolves": True,
     "taken_ports": {},
     "clock_skew_s": 0.0,
+    "place": "/home/alice",
+    "root_problem": "",
+    "tmp_problem": "",
+    "noexec": False,
+    "boot_id": "0123",
 }
 
 

@@ -67,12 +67,28 @@ def test_a_good_machine_has_no_problem() -> None:
         ({"distributions": {"ray": "2.9.3"}}, "its Ray is 2.9.3, 2.60 is needed"),
         ({"ray_has_dashboard": False}, "its Ray came without the dashboard"),
         ({"write_problem": "Read-only file system"}, "its home /home/alice cannot be written to"),
-        ({"free_bytes": 50 * 1024**2}, "only 50 MiB are free in /home/alice"),
+        (
+            {"free_bytes": 50 * 1024**2},
+            "only 50 MiB are free in /home/alice. Free at least 300 MiB, or make /home/alice",
+        ),
+        ({"place": "/data", "write_problem": "No space left on device"}, "/data cannot be written to: No space left"),
+        (
+            {"root_problem": "it is a file"},
+            "its /home/alice/.ray-nni cannot be used: it is a file. There: mv ~/.ray-nni ",
+        ),
+        (
+            {"home": "/home/somebody", "tmp_problem": "Permission denied"},
+            "its /tmp cannot be written to (Permission denied)",
+        ),
         ({"free_ports": (20001, 20002)}, "no 9 TCP ports are free"),
     ],
 )
 def test_a_machine_that_cannot_be_a_node_is_told_why(changes: dict[str, Any], said: str) -> None:
     assert f"192.0.2.1: {said}" in problems(M1, facts(**changes))
+
+
+def test_a_machine_with_a_short_home_needs_no_tmp() -> None:
+    assert problems(M1, facts(home="/root", tmp_problem="Permission denied")) == ""
 
 
 @pytest.mark.parametrize("version", ["2.60.0", "2.61.1", "3.0.0.dev0", "2.100.0"])

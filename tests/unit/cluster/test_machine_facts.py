@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -217,6 +218,33 @@ def test_a_machine_that_hangs_is_not_waited_for_for_ever(
 def test_a_home_that_is_not_there_cannot_be_written_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/no/such/home")
     assert (ask()["write_problem"], ask()["free_bytes"]) == ("No such file or directory", 0)
+
+
+def test_what_lies_in_the_place_of_our_folder_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = home / ".ray-nni"
+    assert ask()["root_problem"] == ""
+    ours.touch()
+    assert ask()["root_problem"] == "it is a file"
+    ours.unlink()
+    ours.symlink_to(home / "nowhere")
+    assert ask()["root_problem"] == "it is a link that leads nowhere"
+    (home / "nowhere").mkdir()
+    (home / "nowhere/lib").touch()
+    assert ask()["root_problem"] == "lib in it is no folder that can be written to"
+    (home / "nowhere/lib").unlink()
+    assert ask()["root_problem"] == ""
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    assert ask()["root_problem"].startswith("it belongs to ")
+
+
+def test_what_counts_is_the_disk_that_our_folder_is_on(home: Path) -> None:
+    assert ask()["place"] == str(home)
+    (home / ".ray-nni").symlink_to("/dev/shm")
+    told = ask()
+    room = shutil.disk_usage("/dev/shm").free
+    assert (told["place"], told["noexec"]) == ("/dev/shm", bool(os.statvfs("/dev/shm").f_flag & os.ST_NOEXEC))
+    assert abs(told["free_bytes"] - room) < 2**28
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])

@@ -201,6 +201,11 @@ def test_ray_starts_by_a_link_where_the_path_of_its_python_needs_quotes(node: No
     assert not outside.exists()
 
 
+def test_a_folder_outside_the_home_that_cannot_be_made_is_told_with_a_remedy(node: NodePlan, tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match=r"cannot be made there \(No such file or directory\); make .* writable"):
+        start(replace(node, temp_dir=str(tmp_path / "no/outside")))
+
+
 @pytest.mark.parametrize("kind", ["link", "file"])
 def test_what_somebody_put_in_the_place_of_a_folder_outside_the_home_is_not_used(
     node: NodePlan, tmp_path: Path, kind: str
