@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ray_remote_nni.cluster.interpreter import LOADER, sent_module
-from ray_remote_nni.cluster.transport import NoShell, Transport, read_all, run_shell
+from ray_remote_nni.cluster.transport import NoShell, Transport, by_hand, read_all, run_shell
 from ray_remote_nni.cluster.windows.commands import NO_PYTHON, candidates, run_first_python
 from ray_remote_nni.cluster.windows.recognise import WindowsShell, windows_known, windows_shell
 from ray_remote_nni.errors import MachineError
@@ -134,7 +134,7 @@ async def read_facts(
         raise MachineError(
             transport.host,
             f"it lets us in, and tells nothing of itself within {_TIMEOUT_S:.0f} s.",
-            "Log in with ssh: does its home, or a disk on its PATH, hang?",
+            f"Does its home, or a disk on its PATH, hang? `{by_hand(transport.host)}` must print ok, and end.",
         ) from error
     lines = answer.splitlines()
     answers = [line for line in lines if line.startswith("{")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -12,6 +13,9 @@ from ray_remote_nni.errors import MachineError
 
 #: A host key is the recorded one, is new and was recorded just now, or is not checked, as OpenSSH may be told to do.
 HostKeyTrust = Literal["verified", "recorded", "unchecked"]
+
+#: How long output may stay open once its command has ended.
+_END_PATIENCE_S = 5.0
 
 
 class Stream(Protocol):
@@ -77,23 +81,55 @@ async def run_shell(transport: Transport, script: str) -> str:
 
     The script travels on standard input, so that nothing in it is seen in a list of processes.
     """
-    mark = secrets.token_hex(8)
-    # The braces make the shell read to the end before it runs anything that might read standard input, too.
-    text = f"{{ echo {mark}\n{script}\n}} </dev/null\n"
-    async with transport.run("exec sh -s") as stream:
+    begin, end = secrets.token_hex(8), secrets.token_hex(8)
+    # Another shell, which the login shell's start-up file became, does not have that argument, and a start-up file that
+    # reads a line takes the first. The braces make the shell read to the end before it runs anything that might read
+    # standard input, too.
+    text = (
+        f'[ "$1" = {begin} ] && begun={begin}\n[ "$begun" ] || exit 1\ntrap "echo {end}" 0\n'
+        f'{{ echo "$begun"\n{script}\n}} </dev/null\n'
+    )
+    async with transport.run(f"exec sh -s {begin}") as stream:
         await stream.write(text.encode())
         stream.write_eof()
-        output = await read_all(stream)
+        found, begun, result = (await _read_until(stream, end.encode(), transport.host)).partition(f"{begin}\n")
+        if begun:
+            return result
         code, errors = await stream.wait()
-    found, separator, result = output.decode(errors="replace").partition(f"{mark}\n")
-    if not separator:
-        said = (errors.decode(errors="replace").strip() or found.strip()).splitlines()
-        raise NoShell(
-            transport.host,
-            f"its shell did not run a command (exit code {code}{': ' + said[-1] if said else ''}).",
-            "Log in with ssh and see what it says.",
-        )
-    return result
+    said = [line for line in (found + "\n" + errors.decode(errors="replace")).splitlines() if line.strip()]
+    told = [line for line in said if begin not in line and end not in line]
+    raise NoShell(
+        transport.host,
+        f"its shell did not run a command (exit code {code}{': ' + told[-1].strip() if told else ''}).",
+        f"`{by_hand(transport.host)}` must print ok, and end: see what ~/.bashrc, or the like, does where nobody is at "
+        "a terminal (exit, exec, read).",
+    )
+
+
+def by_hand(label: str) -> str:
+    """Return what to type to see whether the machine that is called so runs a command, and says nothing else."""
+    host, _, port = label.partition(" port ")
+    return f"ssh {f'-p {port} ' if port else ''}{host} echo ok 2>/dev/null"
+
+
+async def _read_until(stream: Stream, end: bytes, host: str) -> str:
+    """Return what is printed before `end`, or all where that does not come; nothing may come after it."""
+    printed = bytearray()
+    while end not in printed:
+        part = await stream.read(65536)
+        if not part:
+            break
+        printed += part
+    else:
+        try:
+            await asyncio.wait_for(read_all(stream), _END_PATIENCE_S)
+        except asyncio.TimeoutError as error:
+            raise MachineError(
+                host,
+                "its shell ran a command, and something goes on in the background that holds its output open.",
+                "Have whatever ~/.bashrc, or the like, starts with & print nowhere: >/dev/null 2>&1.",
+            ) from error
+    return printed.partition(end)[0].decode(errors="replace")
 
 
 async def lines_of(read: Callable[[int], Awaitable[bytes]]) -> AsyncGenerator[bytes, None]:

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import pytest
 from shells import NOISY_SHELLS, SHELLS, set_login_shell
-from ssh_machine import SshMachine
+from ssh_machine import HOST, SshMachine
 
 import ray_remote_nni
+from ray_remote_nni.cluster import transport as transports
 from ray_remote_nni.cluster.interpreter import call_python
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.module import ask_module
@@ -127,6 +128,34 @@ def test_a_login_shell_that_runs_nothing_is_told_with_its_last_words(machine: Ss
     machine.shell = ("/bin/sh", "-c", "echo 'This account is not available.'; exit 1")
     with pytest.raises(MachineError, match=r"exit code 1: This account is not available"):
         over_ssh(machine, known_hosts, lambda t: run_shell(t, "true"))
+
+
+@pytest.mark.parametrize(
+    "line", ["exit", "exec 1>&2", "read -p 'Who? ' who", "exec sh", "exec bash --norc", "exec tmux"]
+)
+def test_a_start_up_file_that_is_not_made_for_commands_is_told_with_how_to_see_that(
+    machine: SshMachine, known_hosts: Path, line: str
+) -> None:
+    set_login_shell(machine, "bash")
+    (machine.home / ".bashrc").write_text(f"{line}\n")
+    with pytest.raises(MachineError, match="did not run a command") as caught:
+        over_ssh(machine, known_hosts, lambda t: run_shell(t, "touch ran; echo hello"))
+    assert f"ssh {HOST} echo ok" in str(caught.value)
+    assert (machine.home / "ran").exists() == (line == "exec 1>&2")
+
+
+def test_a_start_up_file_that_leaves_something_in_the_background_is_told_soon(
+    machine: SshMachine, known_hosts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transports, "_END_PATIENCE_S", 0.2)
+    set_login_shell(machine, "bash")
+    (machine.home / ".bashrc").write_text("sleep 3 &\n")
+    with pytest.raises(MachineError, match=r"in the background that holds its output open.*&1"):
+        over_ssh(machine, known_hosts, lambda t: run_shell(t, "echo hello"))
+
+
+def test_what_a_script_prints_is_returned_to_the_last_byte_however_it_ends(home: Path) -> None:
+    assert on_local(lambda t: run_shell(t, "printf 'no line break'; exit 3; echo more")) == "no line break"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
