@@ -14,6 +14,7 @@ from ray_remote_nni.cluster.transport import Stream, Transport, quote, read_all
 from ray_remote_nni.cluster.windows.commands import is_windows_path, run_on_windows
 from ray_remote_nni.cluster.windows.recognise import windows_shell
 from ray_remote_nni.errors import MachineError
+from ray_remote_nni.words import last_line
 
 #: A program with = in its path would be one more variable to env, so sh starts it.
 _START = 'exec "$0" "$@"'
@@ -65,8 +66,7 @@ async def call_python(
         code, errors = await stream.wait()
     _, separator, result = output.decode(errors="replace").rpartition(f"\n{mark}")
     if not separator:
-        said = errors.decode(errors="replace").strip().splitlines()
-        raise MachineError(transport.host, said[-1] if said else f"{python} ended with exit code {code}.")
+        raise MachineError(transport.host, last_line(errors, f"{python} ended with exit code {code}."))
     return json.loads(result)
 
 

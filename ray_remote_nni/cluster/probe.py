@@ -17,6 +17,7 @@ from ray_remote_nni.cluster.reachability import Attempts, candidate_addresses, c
 from ray_remote_nni.cluster.together import on_all
 from ray_remote_nni.cluster.transport import Stream, Transport
 from ray_remote_nni.errors import MachineError
+from ray_remote_nni.words import last_line
 
 _SOURCE = Path(__file__).parent / "remote/reach.py"
 _TIMEOUT_S = 60.0
@@ -62,9 +63,8 @@ class _Probe:
             if found:
                 return json.loads(text)
         _, errors = await self.stream.wait()
-        said = errors.decode(errors="replace").strip().splitlines()
         raise MachineError(
-            self.place.transport.host, f"it could not try the ports of the others: {said[-1] if said else '?'}."
+            self.place.transport.host, f"it could not try the ports of the others: {last_line(errors, '?')}."
         )
 
     async def attempt(self, targets: Sequence[tuple[str, int, str]]) -> list[str]:

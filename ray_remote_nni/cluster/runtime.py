@@ -19,6 +19,7 @@ from ray_remote_nni.cluster.packages import Packages
 from ray_remote_nni.cluster.pythons import SOURCE, Choice, FoundPython, Prospects
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.errors import MachineError
+from ray_remote_nni.words import last_line
 
 _MODULE = "ray_remote_nni.cluster.remote.make_runtime"
 #: What a runtime takes on disk, and once more what it is made of while it is made.
@@ -126,7 +127,7 @@ class _Work:
                 said = answer.get("failed", said)
             if not said:
                 _, errors = await stream.wait()
-                said = (errors.decode(errors="replace").strip().splitlines() or ["it gave no answer"])[-1]
+                said = last_line(errors, "it gave no answer")
         return said
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -18,14 +17,14 @@ from ray_remote_nni.experiment.changes import changed
 from ray_remote_nni.experiment.earlier_results import learnt_notice
 from ray_remote_nni.experiment.end_notices import EndNotices
 from ray_remote_nni.experiment.judges import create_judge
-from ray_remote_nni.experiment.outcome import judge
+from ray_remote_nni.experiment.outcome import KILLED, Ending, judge
 from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.places import TrialPlaces
 from ray_remote_nni.experiment.spec import ExperimentSpec, write_spec
 from ray_remote_nni.experiment.suggestions import Suggests
 from ray_remote_nni.experiment.time_limit import TimeLimit
 from ray_remote_nni.experiment.warm_up import warm_up_workers
-from ray_remote_nni.records.model import ExperimentStatus, RequestRecord, TrialStatus
+from ray_remote_nni.records.model import ExperimentStatus, RequestRecord
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.inbox import Inbox, inbox_name
@@ -38,18 +37,6 @@ _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
 _COLLECT_S = 10.0
 _WATCH_S = 2.0
-
-
-@dataclass(frozen=True)
-class Ending:
-    """What becomes of a trial that we end ourselves."""
-
-    status: TrialStatus
-    outcome: str
-    error: str
-
-
-_KILLED = Ending("USER_CANCELED", "killed", "killed by the user")
 
 
 class ExperimentLoop:
@@ -200,9 +187,9 @@ class ExperimentLoop:
     def _kill(self, trial_id: str) -> None:
         waiting = self._agenda.remove(trial_id)
         if waiting is not None:
-            self._end_ourselves(trial_id, waiting.attempt, _KILLED)
+            self._end_ourselves(trial_id, waiting.attempt, KILLED)
         elif trial_id in self._running:
-            self._end_running(trial_id, _KILLED)
+            self._end_running(trial_id, KILLED)
 
     def _stop_early(self, trial_id: str, why: str) -> None:
         """End a trial that assessor or advisor found bad, unless it has ended meanwhile, or is being ended."""

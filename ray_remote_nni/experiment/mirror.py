@@ -29,6 +29,7 @@ from ray_remote_nni.records.changes import Change, apply_changes, last_rev
 from ray_remote_nni.records.feed import read_line
 from ray_remote_nni.records.model import ExperimentStatus
 from ray_remote_nni.records.reader import RecordReader
+from ray_remote_nni.words import last_line
 
 #: What a login shell may print before the archive.
 _LONGEST_NOISE = 2**20
@@ -134,9 +135,9 @@ async def _pull_from(
                     spool.write(part)
                 code, errors = await stream.wait()
                 if code != 0:
-                    said = errors.decode(errors="replace").strip().splitlines()
                     raise MachineError(
-                        machine.label, f"its trials' output could not be fetched: {(said or ['no reason given'])[-1]}"
+                        machine.label,
+                        f"its trials' output could not be fetched: {last_line(errors, 'no reason given')}",
                     )
                 try:
                     await asyncio.to_thread(_unpack, spool, entry.trials_directory, trial_ids)

@@ -24,6 +24,18 @@ class Outcome:
     warning: str | None
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What becomes of a trial that we end ourselves; `outcome` is its attempt's."""
+
+    status: TrialStatus
+    outcome: str
+    error: str
+
+
+KILLED = Ending("USER_CANCELED", "killed", "killed by the user")
+
+
 def judge(ended: Ended, metrics: Sequence[Reported]) -> Outcome:
     """Judge a trial by how its process ended and what it reported.
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ray_remote_nni.cluster.remote.start_node import NODE_MARK
 from ray_remote_nni.custom.process import AlgorithmFailed, AlgorithmProcess, Kind
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.trial.code import code_folder
@@ -79,7 +80,7 @@ class OwnAlgorithm:
 
         def environment(inherited: Mapping[str, str]) -> dict[str, str]:
             base = {**os.environ} if ours else {**(self._spec.base_environment or inherited)}
-            mark = {name: value for name, value in inherited.items() if name == "RAY_NNI_NODE"}
+            mark = {name: value for name, value in inherited.items() if name == NODE_MARK}
             return {
                 **base,
                 **mark,

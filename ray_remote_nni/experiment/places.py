@@ -62,7 +62,7 @@ class TrialPlaces:
         self._placement.release(place)
 
     def lives(self, place: Place) -> bool:
-        """Tell whether the machine of a place lives, as Ray knows; it takes Ray a minute to give one up."""
+        """Tell whether the machine of a place lives, as Ray knows; it takes Ray half a minute to give one up."""
         return any(node.node_id == place.node.node_id for node in self._nodes.list())
 
     def failed(self, place: Place) -> None:

@@ -12,6 +12,7 @@ from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import Pulse, catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.records.model import RequestKind
+from ray_remote_nni.words import last_line
 
 _REQUESTS = "ray_remote_nni.records.requests"
 _PATIENCE_S = 20.0
@@ -33,9 +34,8 @@ async def send_request(
             pass
         code, errors = await stream.wait()
     if code != 0:
-        said = errors.decode(errors="replace").strip().splitlines()
         failed = NotFound if code == NotFound.exit_code else ClusterError
-        raise failed(f"{head.machine.host}: {said[-1] if said else 'the request was not taken'}")
+        raise failed(f"{head.machine.host}: {last_line(errors, 'the request was not taken')}")
 
 
 async def stop_experiment(entry: ExperimentEntry, head: Head) -> Pulse | None:

@@ -21,6 +21,7 @@ from ray_remote_nni.experiment.digests import Digests
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.trial.digest import BINARY, file_digest
 from ray_remote_nni.trial.manifest import Entry, Manifest
+from ray_remote_nni.words import last_line
 
 _RECEIVE = "ray_remote_nni.experiment.receive_code"
 _CHUNK_BYTES = 2**20
@@ -104,8 +105,7 @@ async def sending_code(code: Code, head: Head, progress: Callable[[Sent], None])
                 sending.cancel()
         exit_code, errors = await stream.wait()
     if exit_code != 0 or answer is None:
-        said = errors.decode(errors="replace").strip().splitlines()
-        raise MachineError(head.machine.host, f"it did not take the code: {said[-1] if said else 'no reason given'}")
+        raise MachineError(head.machine.host, f"it did not take the code: {last_line(errors, 'no reason given')}")
 
 
 async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) -> None:
