@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: The name of the daemons' tree, whose end ends the guard.
 DAEMONS = "daemons"
@@ -31,6 +32,19 @@ class Settings:
     essential: frozenset[str]
     environment: Mapping[str, str]
     umask: int = -1
+
+    @classmethod
+    def from_json(cls, asked: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+        """Return what was asked for, in this environment; of `daemon_environment` there is what `changed` takes."""
+        return cls(
+            directory=Path(asked["directory"]),
+            socket=Path(asked["socket"]),
+            daemon_argv=asked["daemon_argv"],
+            daemon_environment=changed(environment, asked["daemon_environment"]),
+            essential=frozenset(asked["essential"]),
+            environment=environment,
+            umask=asked.get("umask", -1),
+        )
 
 
 def changed(environment: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

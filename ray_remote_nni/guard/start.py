@@ -21,7 +21,7 @@ from typing import Any
 
 from ray_remote_nni.guard.processes import read_process
 from ray_remote_nni.guard.server import Guard, end_children
-from ray_remote_nni.guard.settings import Settings, changed
+from ray_remote_nni.guard.settings import Settings
 
 IDENTITY_FILE = "guard.json"
 FAREWELL_FILE = "farewell.json"
@@ -31,7 +31,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def main() -> None:
     """Read the settings, go into the background, report, serve."""
-    settings = _read_settings(json.load(sys.stdin))
+    settings = Settings.from_json(json.load(sys.stdin), dict(os.environ))
     settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.socket.unlink(missing_ok=True)
     reading, writing = os.pipe()
@@ -60,33 +60,25 @@ def main() -> None:
         os._exit(0)
     _introduce(settings.directory, writing)
     _watch(guard)
-    _take_leave(settings.directory)
+    take_leave(settings.directory)
     os._exit(0)
-
-
-def _read_settings(asked: dict[str, Any]) -> Settings:
-    environment = dict(os.environ)
-    return Settings(
-        directory=Path(asked["directory"]),
-        socket=Path(asked["socket"]),
-        daemon_argv=asked["daemon_argv"],
-        daemon_environment=changed(environment, asked["daemon_environment"]),
-        essential=frozenset(asked["essential"]),
-        environment=environment,
-        umask=asked.get("umask", -1),
-    )
 
 
 def _introduce(directory: Path, writing: int) -> None:
     """Leave word of who must be told to end, for whoever comes later."""
     nanny = read_process(os.getpid())
     assert nanny is not None
-    identity = {"pid": nanny.pid, "start_ticks": nanny.start_ticks}
+    _report(writing, write_identity(directory, nanny.pid, nanny.start_ticks))
+    os.close(writing)
+
+
+def write_identity(directory: Path, pid: int, start_ticks: int) -> dict[str, int]:
+    """Leave word of the process that must be told to end, whole or not at all; return what was written."""
+    identity = {"pid": pid, "start_ticks": start_ticks}
     part = directory / f"{IDENTITY_FILE}.part"
     part.write_text(json.dumps(identity))
     part.replace(directory / IDENTITY_FILE)
-    _report(writing, identity)
-    os.close(writing)
+    return identity
 
 
 def _report(pipe: int, message: dict[str, Any]) -> None:
@@ -111,7 +103,7 @@ def _watch(guard: int) -> None:
             break
 
 
-def _take_leave(directory: Path) -> None:
+def take_leave(directory: Path) -> None:
     """Remove the folders that nobody will come for."""
     with contextlib.suppress(OSError, ValueError):
         for folder in json.loads((directory / FAREWELL_FILE).read_text()):

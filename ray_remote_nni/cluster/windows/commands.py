@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import PureWindowsPath
 
 from ray_remote_nni.cluster.transport import Stream, Transport
-from ray_remote_nni.cluster.windows.quoting import for_cmd, for_powershell, powershell_text
+from ray_remote_nni.cluster.windows.quoting import for_cmd, for_powershell
 from ray_remote_nni.cluster.windows.recognise import WindowsShell
 from ray_remote_nni.cluster.windows.relay import RELAY, RelayedStream
+from ray_remote_nni.guard.windows.powershell import powershell_text
 
 NO_PYTHON = "no python"
 #: Where Pythons are; a name without a folder is looked for on PATH, where the store's may be, which only fails.

@@ -6,10 +6,10 @@ import re
 import subprocess
 from collections.abc import Sequence
 
+from ray_remote_nni.guard.windows.powershell import powershell_text
+
 #: What cmd does something with where it stands outside of quotes; a caret takes that away, also from a quote itself.
 _MEANT_FOR_CMD = re.compile(r'[()\[\]%!^"`<>&|;, *?=\t]')
-#: PowerShell takes the typographic ones for apostrophes too.
-_APOSTROPHES = re.compile("(['\u2018\u2019\u201a\u201b])")
 
 
 def for_cmd(argv: Sequence[str]) -> str:
@@ -20,7 +20,9 @@ def for_cmd(argv: Sequence[str]) -> str:
     percent sign makes of %NAME% a variable that nobody has.
     Source: "Everyone quotes command line arguments the wrong way" (Microsoft, 2011), and npm's cross-spawn.
     """
-    _check(argv)
+    for word in argv:
+        if re.search(r"[\r\n\0]", word):
+            raise ValueError(f"{word!r} does not fit into a line")
     program, *arguments = argv
     # Its own quotes are taken off before anything else is looked at, so a percent sign can stand between two pairs.
     start = '"' + program.replace("%", '"^%"') + '"'
@@ -35,12 +37,6 @@ def _word_for_cmd(word: str) -> str:
     return f'"{word}{ending}"'
 
 
-def powershell_text(text: str) -> str:
-    """Return a text as PowerShell reads it, whatever is in it."""
-    _check([text])
-    return "'" + _APOSTROPHES.sub(r"\1\1", text) + "'"
-
-
 def for_powershell(argv: Sequence[str]) -> str:
     """Return the line that has PowerShell start a program with these arguments.
 
@@ -51,9 +47,3 @@ def for_powershell(argv: Sequence[str]) -> str:
         if not word or '"' in word or (re.search(r"\s", word) and word.endswith("\\")):
             raise ValueError(f"PowerShell does not hand over {word!r} as it is")
     return "& " + " ".join(map(powershell_text, argv))
-
-
-def _check(words: Sequence[str]) -> None:
-    for word in words:
-        if re.search(r"[\r\n\0]", word):
-            raise ValueError(f"{word!r} does not fit into a line")

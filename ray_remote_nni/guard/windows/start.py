@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -20,9 +18,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ray_remote_nni.guard.settings import Settings, changed
-from ray_remote_nni.guard.start import FAREWELL_FILE, IDENTITY_FILE
+from ray_remote_nni.guard.settings import Settings
+from ray_remote_nni.guard.start import IDENTITY_FILE, take_leave, write_identity
 from ray_remote_nni.guard.windows import processes
+from ray_remote_nni.guard.windows.powershell import powershell_text
 from ray_remote_nni.guard.windows.server import Guard
 
 _SETTINGS_FILE = "settings.json"
@@ -56,29 +55,16 @@ def serve(folder: str) -> None:
         os.dup2(output, target)
     sys.stdout = sys.stderr = os.fdopen(output, "w", buffering=1)
     asked = json.loads((directory / _SETTINGS_FILE).read_text())
-    environment: dict[str, str] = asked["environment"]
-    settings = Settings(
-        directory=directory,
-        socket=Path(asked["socket"]),
-        daemon_argv=asked["daemon_argv"],
-        daemon_environment=changed(environment, asked["daemon_environment"]),
-        essential=frozenset(asked["essential"]),
-        environment=environment,
-    )
-    identity = {"pid": os.getpid(), "start_ticks": processes.start_ticks(os.getpid())}
-    part = directory / f"{IDENTITY_FILE}.part"
-    part.write_text(json.dumps(identity))
-    part.replace(directory / IDENTITY_FILE)
-    _report(directory, identity)
+    settings = Settings.from_json(asked, asked["environment"])
+    started = processes.start_ticks(os.getpid())
+    assert started is not None
+    _report(directory, write_identity(directory, os.getpid(), started))
 
     async def run() -> None:
         await Guard(settings, lambda code: _report(directory, {"daemons": code})).run()
 
     asyncio.run(run())
-    with contextlib.suppress(OSError, ValueError):
-        for name in json.loads((directory / FAREWELL_FILE).read_text()):
-            shutil.rmtree(name, ignore_errors=True)
-        directory.parent.rmdir()
+    take_leave(directory)
     os._exit(0)
 
 
@@ -119,15 +105,12 @@ def _start_by_wmi(argv: list[str], directory: Path) -> int:
 
 def wmi_script(argv: list[str], directory: str) -> str:
     """Return, encoded, the script of PowerShell that has WMI start a process without a window and prints its PID."""
-
-    def text(value: str) -> str:
-        return "'" + value.replace("'", "''") + "'"
-
+    line, folder = powershell_text(subprocess.list2cmdline(argv)), powershell_text(directory)
     script = (
         "$ErrorActionPreference = 'Stop'; "
         "$hidden = New-CimInstance -ClassName Win32_ProcessStartup -ClientOnly -Property @{ShowWindow = [uint16]0}; "
         "$started = Invoke-CimMethod -ClassName Win32_Process -MethodName Create -Arguments @{"
-        f"CommandLine = {text(subprocess.list2cmdline(argv))}; CurrentDirectory = {text(directory)}; "
+        f"CommandLine = {line}; CurrentDirectory = {folder}; "
         "ProcessStartupInformation = $hidden}; "
         "if ($started.ReturnValue -ne 0) { throw ('WMI: ' + $started.ReturnValue) }; $started.ProcessId"
     )

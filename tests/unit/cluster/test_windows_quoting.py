@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_remote_nni.cluster.windows.quoting import for_cmd, for_powershell, powershell_text
+from ray_remote_nni.cluster.windows.quoting import for_cmd, for_powershell
+from ray_remote_nni.guard.windows.powershell import powershell_text
 
 #: In a hurry: quotes, backslashes and blanks next to each other, and all that a shell might look at.
 WORDS = st.lists(st.text(alphabet=r"""ab"\ %&|<>^()!;,=*?'`$@{}[]~#é‘’""", max_size=12), max_size=4)

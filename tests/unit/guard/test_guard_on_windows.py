@@ -91,10 +91,10 @@ def test_a_guard_ends_when_it_is_told_to(tmp_path: Path) -> None:
 
 
 def test_wmi_is_given_the_command_line_as_text() -> None:
-    script = start.wmi_script([r"C:\it's\python.exe", "-c", "print('a b')"], "C:/Users/o'hara/0")
+    script = start.wmi_script([r"C:\it's\python.exe", "-c", "print('a b')"], "C:/Users/o'hara’s/0")
     text = base64.b64decode(script).decode("utf-16-le")
     assert r"""CommandLine = 'C:\it''s\python.exe -c "print(''a b'')"'""" in text
-    assert "CurrentDirectory = 'C:/Users/o''hara/0'" in text
+    assert "CurrentDirectory = 'C:/Users/o''hara’’s/0'" in text
 
 
 def test_what_a_guard_reports_is_passed_on_until_its_daemons_run(tmp_path: Path) -> None:
