@@ -27,6 +27,7 @@ from ray_remote_nni.cluster.neighbours import Neighbour, find_addresses
 from ray_remote_nni.cluster.plan import plan_cluster
 from ray_remote_nni.cluster.provision import with_ray
 from ray_remote_nni.cluster.reached import ReachedMachine, Report, question, reach
+from ray_remote_nni.cluster.remarks import twins
 from ray_remote_nni.cluster.remembering import added, new_state, with_missing
 from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.requirements import check_machines
@@ -113,6 +114,10 @@ async def _bring_up(
                 )
                 if known is None:
                     heads = {request.machines[wanted_head(request, machines)].label}
+                same = twins([m.requested.settings for m in machines], [m.facts for m in machines])
+                for machine, found in zip(machines, same, strict=True):
+                    for remark in found:
+                        report(machine.host, f"warning: {remark.what} {remark.remedy}")
                 machines = await with_ray(request, known, machines, report)
                 if errors := check_machines([m.requested.settings for m in machines], [m.facts for m in machines]):
                     raise MachinesFailed(errors)

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-#: Longer than any cluster is up; the machines' clocks may be behind ours.
-_VALID, _EARLIER = datetime.timedelta(days=3650), datetime.timedelta(days=2)
+#: Longer than any cluster is up; the machines' clocks may be behind ours, by days where nobody sets them.
+_VALID, _EARLIER = datetime.timedelta(days=3650), datetime.timedelta(days=7)
 
 
 @dataclass(frozen=True)

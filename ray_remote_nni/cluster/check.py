@@ -15,10 +15,10 @@ from ray_remote_nni.cluster.neighbours import Neighbour, survey_neighbours
 from ray_remote_nni.cluster.plan import choose_head, node_address
 from ray_remote_nni.cluster.pythons import Choice, RayPython, agreed, choose
 from ray_remote_nni.cluster.reached import question
-from ray_remote_nni.cluster.remarks import Remark, remarks
+from ray_remote_nni.cluster.remarks import Remark, remarks, twins
 from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine
 from ray_remote_nni.cluster.requirements import check_machines
-from ray_remote_nni.cluster.runtime import read_prospects
+from ray_remote_nni.cluster.runtime import no_place, read_prospects
 from ray_remote_nni.cluster.together import MachinesFailed, failures_of, on_all
 from ray_remote_nni.cluster.transport import HostKeyTrust, Transport
 from ray_remote_nni.config.problems import Level, MachineProblem, Problem
@@ -124,6 +124,7 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
         found_wrong = check_machines([other.machine.settings], [rays[index]], ray=index not in without_python)
         errors += [(index, error) for error in found_wrong]
     labels = [one.machine.label for one in reached]
+    again = twins([one.machine.settings for one in reached], [one.facts for one in reached])
     if reached and not errors:
         together = check_machines([one.machine.settings for one in reached], rays)
         errors += [(labels.index(error.machine), error) for error in together]
@@ -150,7 +151,7 @@ async def check_cluster(request: ClusterRequest) -> list[CheckedMachine]:
                 cluster=None if one.facts.guard is None else name,
                 reaches={reached[target].machine.label: open_ for target, open_ in ways[index].items()},
                 errors=tuple(error for target, error in errors if target == index),
-                remarks=tuple(remarks(one.facts)),
+                remarks=(*remarks(one.facts), *again[index]),
             )
         )
     return checked
@@ -202,9 +203,15 @@ async def _choose_rays(
             read_prospects(one.transport, one.facts, one.machine.settings.python_path) for one in reached
         )
         preferred = RayPython(sys.version_info[:2], metadata.version("ray"))
-        return choose(labels, facts, prospects, preferred=preferred, running=None, always=always), []
+        choices = choose(labels, facts, prospects, preferred=preferred, running=None, always=always)
     except MachinesFailed as error:
         return own, [(labels.index(failed.machine), failed) for failed in error.errors]
+    unfit = [
+        (index, problem)
+        for index, choice in enumerate(choices)
+        if choice.made_of is not None and (problem := no_place(labels[index], facts[index])) is not None
+    ]
+    return choices, unfit
 
 
 def _with(choice: Choice | None, known: MachineFacts) -> MachineFacts:

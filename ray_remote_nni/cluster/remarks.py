@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ray_remote_nni.cluster.facts import MachineFacts
+from ray_remote_nni.cluster.plan import MachineSettings, offered_gpus
 
 _TOLERATED_SKEW_S = 60
 _ROOMY_BYTES = 2 * 1024**3
@@ -46,3 +48,21 @@ def remarks(known: MachineFacts) -> list[Remark]:
             Remark(f"only {free} MiB are free in {known.place}.", "Make room for the trials and their output.")
         )
     return found
+
+
+def twins(machines: Sequence[MachineSettings], facts: Sequence[MachineFacts]) -> list[list[Remark]]:
+    """Return for each machine what is odd about it beside those before it: that it is one of them."""
+    found: list[list[Remark]] = [[] for _ in machines]
+    for later, known in enumerate(facts):
+        for earlier in range(later):
+            if known.boot_id and (known.boot_id, known.hostname) == (facts[earlier].boot_id, facts[earlier].hostname):
+                found[later].append(_twin(machines[earlier], facts[earlier], machines[later], known))
+                break
+    return found
+
+
+def _twin(first: MachineSettings, known_first: MachineFacts, second: MachineSettings, known: MachineFacts) -> Remark:
+    shared = set(offered_gpus(first, known_first)) & set(offered_gpus(second, known))
+    what = "its GPUs and CPUs count twice" if shared else "its CPUs and memory count twice"
+    remedy = "List it once" + (", or give each of the two GPUs of its own with `gpuIndices`." if shared else ".")
+    return Remark(f"it is the same machine as {first.label}: {what}.", remedy)

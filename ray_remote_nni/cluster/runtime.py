@@ -35,6 +35,26 @@ async def read_prospects(transport: Transport, known: MachineFacts, python_path:
     return Prospects.parse(await call_python(transport, known.python, SOURCE, asked, io.BytesIO()))
 
 
+def no_place(host: str, known: MachineFacts) -> MachineError | None:
+    """Return why no private runtime can be made on a machine; None where it can."""
+    if known.noexec:
+        return MachineError(
+            host,
+            f"its Python has no Ray, and from the disk of {known.place} no program may be started (noexec), so that a "
+            "Python with Ray cannot be made there, nor with pip in your home.",
+            "Install Ray into a Python on another disk, and name its folder in `pythonPath`; or make ~/.ray-nni a link "
+            "to a folder on such a disk.",
+        )
+    if known.free_bytes < NEEDED_BYTES:
+        return MachineError(
+            host,
+            f"a Python with Ray needs {NEEDED_BYTES // 1024**2} MB in {known.place}, and only "
+            f"{known.free_bytes // 1024**2} MB are free.",
+            "Make room, or name in `pythonPath` the folder of a Python that has Ray.",
+        )
+    return None
+
+
 @dataclass
 class RuntimeMaker:
     """Makes what was chosen; of packages that are sent there is one archive for machines that are alike."""
@@ -47,13 +67,8 @@ class RuntimeMaker:
         assert choice.made_of is not None
         host = transport.host
         version = ".".join(map(str, choice.common.minor))
-        if known.free_bytes < NEEDED_BYTES:
-            raise MachineError(
-                host,
-                f"a Python with Ray needs {NEEDED_BYTES // 1024**2} MB in {known.place}, and only "
-                f"{known.free_bytes // 1024**2} MB are free.",
-                "Make room, or name in `pythonPath` the folder of a Python that has Ray.",
-            )
+        if (problem := no_place(host, known)) is not None:
+            raise problem
         began = time.monotonic()
         self.report(host, f"making a private Python {version} with Ray {choice.common.ray}, once; it takes a minute")
         work = _Work(transport, known, choice, self.report)

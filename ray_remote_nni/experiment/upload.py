@@ -25,6 +25,10 @@ from ray_remote_nni.words import last_line
 
 _RECEIVE = "ray_remote_nni.experiment.receive_code"
 _CHUNK_BYTES = 2**20
+_MAKE_ROOM = (
+    "Make room on the disk of its ~/.ray-nni (ray-nni delete removes old experiments), or name in .nniignore what no "
+    "trial needs."
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ async def sending_code(code: Code, head: Head, progress: Callable[[Sent], None])
                 sending.cancel()
         exit_code, errors = await stream.wait()
     if exit_code != 0 or answer is None:
-        raise MachineError(head.machine.host, f"it did not take the code: {last_line(errors, 'no reason given')}")
+        said = last_line(errors, "no reason given")
+        full = "No space left" in said or "quota" in said
+        raise MachineError(head.machine.host, f"it did not take the code: {said}.", _MAKE_ROOM if full else None)
 
 
 async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) -> None:

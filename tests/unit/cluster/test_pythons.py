@@ -13,6 +13,7 @@ from machine_values import facts
 from ray_remote_nni.cluster.facts import MachineFacts
 from ray_remote_nni.cluster.pythons import Choice, FoundPython, Prospects, RayPython, agreed, choose
 from ray_remote_nni.cluster.remote import pythons as remote
+from ray_remote_nni.cluster.runtime import no_place
 from ray_remote_nni.errors import ClusterError
 
 RAY = "2.60.0"
@@ -38,6 +39,15 @@ def decide(*machines: tuple[MachineFacts, Prospects], **changes: Any) -> list[Ch
     asked = {"preferred": RayPython((3, 11), RAY), "running": None, "always": False, **changes}
     hosts = [f"m{number}" for number in range(len(machines))]
     return choose(hosts, [known for known, _ in machines], [found for _, found in machines], **asked)
+
+
+def test_where_no_program_may_be_started_no_runtime_is_made_and_pip_is_no_remedy() -> None:
+    problem = no_place("gpu1", facts(place="/data", noexec=True))
+    assert problem is not None
+    assert "disk of /data no program may be started" in problem.what
+    assert "on another disk, and name its folder in `pythonPath`" in str(problem.remedy)
+    assert no_place("gpu1", facts()) is None
+    assert "only 100 MB are free" in str(no_place("gpu1", facts(free_bytes=100 * 2**20)))
 
 
 def test_machines_agree_where_all_have_the_same_ray_and_python() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from ray_remote_nni.cluster.reachability import (
     firewall_rule,
     with_port,
 )
-from ray_remote_nni.cluster.remarks import remarks
+from ray_remote_nni.cluster.remarks import remarks, twins
 from ray_remote_nni.cluster.requirements import check_machines
 from ray_remote_nni.errors import ClusterError
 
@@ -161,3 +162,17 @@ def test_what_is_odd_about_a_machine_is_told_with_its_remedy() -> None:
     assert "gpu7 does not resolve" in name.what
     [room] = remarks(facts(free_bytes=10**9))
     assert "953 MiB are free" in room.what
+
+
+def test_a_machine_that_is_listed_twice_is_told_and_no_other() -> None:
+    machines = [MachineSettings(host) for host in ("gpu1", "gpu2", "10.0.0.1")]
+    once = [facts(hostname="gpu1"), facts(hostname="gpu2"), facts(hostname="gpu1", boot_id="4567")]
+    assert twins(machines, once) == [[], [], []]
+    # Nobody knows of a system that does not tell.
+    assert twins(machines, [facts(boot_id="")] * 3) == [[], [], []]
+    first, second, [twin] = twins(machines, [facts(gpus=(0, 1)), facts(hostname="gpu2"), facts(gpus=(0, 1))])
+    assert (first, second) == ([], [])
+    assert twin.what == "it is the same machine as gpu1: its GPUs and CPUs count twice."
+    apart = [replace(machines[0], gpu_indices=(0,)), replace(machines[1], gpu_indices=(1,))]
+    _, [twin] = twins(apart, [facts(gpus=(0, 1))] * 2)
+    assert "CPUs and memory" in twin.what

@@ -243,6 +243,21 @@ def test_a_head_that_cannot_take_it_says_why(code: Path, tmp_path: Path) -> None
         asyncio.run(send_code(read_code(code), cast(Head, HeadHere()), lambda _: None))
 
 
+class FullHead(HeadHere):
+    """A head on whose disk there is no room for a byte."""
+
+    def run(self, module: str, *arguments: str) -> AbstractAsyncContextManager[Any]:
+        library = Path.home() / "lib"
+        library.mkdir()
+        (library / "full.py").write_text("import os\ndef main(): raise OSError(28, os.strerror(28))\n")
+        return run_module(LocalTransport(), sys.executable, str(library), "full", arguments)
+
+
+def test_what_helps_against_a_full_disk_of_the_head_is_said(code: Path) -> None:
+    with pytest.raises(MachineError, match=r"No space left on device\. Make room .*ray-nni delete"):
+        asyncio.run(send_code(read_code(code), cast(Head, FullHead()), lambda _: None))
+
+
 def test_progress_tells_bytes_and_files(code: Path) -> None:
     (code / "data.bin").write_bytes(os.urandom(3 * 2**20))
     seen: list[Sent] = []
