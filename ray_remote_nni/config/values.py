@@ -162,7 +162,7 @@ def _cpus(value: Any) -> float:
     return float(result)
 
 
-_TIME_SCHEMA = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "[0-9]"}]}
+_QUANTITY_SCHEMA = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": "[0-9]"}]}
 _GPU_SCHEMA = {
     "anyOf": [
         {"type": "array", "items": {"type": "integer", "minimum": 0}, "uniqueItems": True},
@@ -175,8 +175,8 @@ Count = Annotated[int, BeforeValidator(whole(1)), Field(json_schema_extra={"mini
 CountOrZero = Annotated[int, BeforeValidator(whole(0)), Field(json_schema_extra={"minimum": 0})]
 Port = Annotated[int, BeforeValidator(whole(1, 65535)), Field(json_schema_extra={"minimum": 1, "maximum": 65535})]
 Cpus = Annotated[float, BeforeValidator(_cpus), Field(json_schema_extra={"minimum": 0})]
-DurationS = Annotated[float, BeforeValidator(parse_duration_s), WithJsonSchema(_TIME_SCHEMA)]
-SizeBytes = Annotated[int, BeforeValidator(parse_size_bytes), WithJsonSchema(_TIME_SCHEMA)]
+DurationS = Annotated[float, BeforeValidator(parse_duration_s), WithJsonSchema(_QUANTITY_SCHEMA)]
+SizeBytes = Annotated[int, BeforeValidator(parse_size_bytes), WithJsonSchema(_QUANTITY_SCHEMA)]
 GpuIndices = Annotated[tuple[int, ...], BeforeValidator(parse_gpu_indices), WithJsonSchema(_GPU_SCHEMA)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, BeforeValidator(_text)]

@@ -20,6 +20,7 @@ from ray_remote_nni.experiment.own_algorithms import OwnTuner
 from ray_remote_nni.experiment.spec import ExperimentSpec, read_spec
 from ray_remote_nni.experiment.suggestions import Suggestions, Suggests
 from ray_remote_nni.records.abandoned import LOCK_FILE
+from ray_remote_nni.records.create import create_records
 from ray_remote_nni.records.model import ExperimentStatus
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.schema import RECORDS_FILE
@@ -87,7 +88,7 @@ async def _run(
 def _open_records(spec: ExperimentSpec, file: Path) -> RecordStore:
     """Open the records of an experiment that goes on, its interrupted trials made ready, or make new ones."""
     if not file.exists():
-        return RecordStore.create(
+        return create_records(
             file,
             experiment_id=spec.experiment_id,
             name=spec.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ray_remote_nni.records.connection import RecordsMissing, RecordsUnreadable, RecordsUnwritable
+from ray_remote_nni.records.create import create_records
 from ray_remote_nni.records.model import (
     ENDED,
     AttemptRecord,
@@ -34,4 +35,5 @@ __all__ = [
     "RequestRecord",
     "TrialRecord",
     "TrialStatus",
+    "create_records",
 ]

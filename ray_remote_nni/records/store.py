@@ -19,7 +19,6 @@ from ray_remote_nni.records.model import (
     ExperimentStatus,
     Metric,
     NoticeLevel,
-    OptimizeMode,
     RequestRecord,
     TrialStatus,
 )
@@ -31,53 +30,10 @@ class RecordStore:
     """The one writer of an experiment's records. Any thread may call it; calls take turns."""
 
     def __init__(self, path: Path) -> None:
-        """Take the file as it is; `create` and `open` are the ways in."""
+        """Take the file as it is; `create_records` and `open` are the ways in."""
         self.path = path
         self._writer = Writer(path)
         self._rows = TrialRows(self._writer)
-
-    @classmethod
-    def create(
-        cls,
-        path: Path,
-        *,
-        experiment_id: str,
-        config: Mapping[str, Any],
-        search_space: Mapping[str, Any],
-        name: str | None = None,
-        optimize_mode: OptimizeMode = "maximize",
-        max_trial_number: int | None = None,
-        trial_concurrency: int = 1,
-        seed: int | None = None,
-        start_time: float | None = None,
-    ) -> RecordStore:
-        """Make the file and its folder, with a RUNNING experiment in it. `config` must hold no secrets.
-
-        Raises FileExistsError where an experiment's records already are.
-        """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        store = cls(path)
-        try:
-            with store._writer.creating():
-                store._writer.insert(
-                    "experiment",
-                    id=experiment_id,
-                    name=name,
-                    status="RUNNING",
-                    start_time=time.time() if start_time is None else start_time,
-                    config=to_json(config),
-                    search_space=to_json(search_space),
-                    optimize_mode=optimize_mode,
-                    max_trial_number=max_trial_number,
-                    trial_concurrency=trial_concurrency,
-                    seed=seed,
-                )
-            # Afterwards, so that there is no moment at which the file is more than empty and holds no tables.
-            store._writer.prefer_write_ahead()
-        except BaseException:
-            store.close()
-            raise
-        return store
 
     @classmethod
     def open(cls, path: Path) -> RecordStore:

@@ -9,7 +9,7 @@ from typed_command import Type, Typed
 
 from ray_remote_nni.cli.app import main
 from ray_remote_nni.experiment.registry import ExperimentEntry
-from ray_remote_nni.records.store import RecordStore
+from ray_remote_nni.records.create import create_records
 
 CONFIG = """\
 searchSpace: {x: {_type: uniform, _value: [0, 1]}}
@@ -60,7 +60,7 @@ def experiment(home: Path) -> ExperimentEntry:
     )
     entry.save()
     (home / "exp12345").mkdir()
-    with RecordStore.create(
+    with create_records(
         entry.mirror,
         experiment_id="exp12345",
         name="digits",

@@ -13,7 +13,7 @@ from typed_command import Type
 
 from ray_remote_nni.cli.app import main
 from ray_remote_nni.experiment.registry import ExperimentEntry
-from ray_remote_nni.records.store import RecordStore
+from ray_remote_nni.records.create import create_records
 
 
 @pytest.mark.parametrize("command", ["show", "trials", "export", "attach", "stop", "resume"])
@@ -161,7 +161,7 @@ def _later(experiment: ExperimentEntry, experiment_id: str, *trial_ids: str) -> 
         experiment, experiment_id=experiment_id, name=None, directory=str(directory), started=experiment.started + 1
     )
     entry.save()
-    with RecordStore.create(
+    with create_records(
         entry.mirror,
         experiment_id=experiment_id,
         name=None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.experiment.spec import ExperimentSpec
+from ray_remote_nni.records.create import create_records
 from ray_remote_nni.records.store import RecordStore
 
 SEARCH_SPACE = {"x": {"_type": "uniform", "_value": [0, 1]}}
@@ -65,4 +66,4 @@ def new_records(file: Path, **changes: Any) -> RecordStore:
         "trial_concurrency": 2,
         "seed": 7,
     }
-    return RecordStore.create(file, **{**known, **changes})
+    return create_records(file, **{**known, **changes})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ray_remote_nni.records import RECORDS_FILE, RecordReader, RecordStore
+from ray_remote_nni.records import RECORDS_FILE, RecordReader, RecordStore, create_records
 
 START = 1_795_508_130.120
 
@@ -17,7 +17,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[RecordStore]:
-    with RecordStore.create(
+    with create_records(
         path,
         experiment_id="k3f9x2ab",
         config={"trialCommand": "python3 t.py"},

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ray_remote_nni.records import RecordStore
+from ray_remote_nni.records import RecordStore, create_records
 from ray_remote_nni.records.changes import Change, apply_changes, changes_since, last_rev
 from ray_remote_nni.records.feed import SIGN_OF_LIFE_S, feed, main, read_line
 from ray_remote_nni.records.requests import add_request
@@ -210,5 +210,5 @@ def test_the_process_ends_quietly_when_its_reader_dies_in_the_middle_of_a_burst(
 def test_the_process_waits_for_records_that_are_yet_to_be_made(path: Path, start: Callable[..., Feed]) -> None:
     running = start("--follow")
     time.sleep(0.2)
-    with RecordStore.create(path, experiment_id="k3f9x2ab", config={}, search_space={}):
+    with create_records(path, experiment_id="k3f9x2ab", config={}, search_space={}):
         assert running.until_end()[0] == {"feed": 1, "experiment": "k3f9x2ab"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ray_remote_nni.errors import NotFound
-from ray_remote_nni.records import RecordReader, RecordsMissing, RecordStore, RecordsUnreadable
+from ray_remote_nni.records import RecordReader, RecordsMissing, RecordStore, RecordsUnreadable, create_records
 
 
 def succeed(store: RecordStore, sequence: int, value: float) -> None:
@@ -65,7 +65,7 @@ def test_running_trials_carry_their_last_result_only(store: RecordStore, reader:
 def test_the_best_trial_is_the_largest_value_unless_minimized(tmp_path: Path) -> None:
     for mode, expected in (("maximize", "t3"), ("minimize", "t1")):
         path = tmp_path / mode
-        with RecordStore.create(path, experiment_id="e", config={}, search_space={}, optimize_mode=mode) as store:  # type: ignore[arg-type]
+        with create_records(path, experiment_id="e", config={}, search_space={}, optimize_mode=mode) as store:  # type: ignore[arg-type]
             for sequence, value in enumerate((0.5, -2, float("nan"), 9, 9.0, float("inf"), float("-inf"))):
                 succeed(store, sequence, value)
             store.add_trial("failed", 99, {})
@@ -113,7 +113,7 @@ def test_a_file_without_records_is_told_from_none(tmp_path: Path) -> None:
 
 def test_names_that_mean_something_in_a_uri_are_only_names(tmp_path: Path) -> None:
     path = tmp_path / "50%20 ?mode=rwc#x" / "größe&.sqlite"
-    RecordStore.create(path, experiment_id="e", config={}, search_space={}).close()
+    create_records(path, experiment_id="e", config={}, search_space={}).close()
     with RecordReader(path) as reader:
         assert reader.experiment().id == "e"
     assert [found.name for found in tmp_path.iterdir()] == ["50%20 ?mode=rwc#x"]
@@ -122,7 +122,7 @@ def test_names_that_mean_something_in_a_uri_are_only_names(tmp_path: Path) -> No
 def test_records_are_readable_where_nothing_may_be_written() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "records.sqlite"
-        with RecordStore.create(path, experiment_id="e", config={}, search_space={}) as store:
+        with create_records(path, experiment_id="e", config={}, search_space={}) as store:
             succeed(store, 0, 1.0)
         path.chmod(0o444)
         Path(folder).chmod(0o555)
@@ -137,7 +137,7 @@ def test_records_are_readable_where_nothing_may_be_written() -> None:
 
 def test_a_commit_that_was_cut_off_is_undone_by_the_next_reader(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite"
-    with RecordStore.create(path, experiment_id="e", config={}, search_space={}) as store:
+    with create_records(path, experiment_id="e", config={}, search_space={}) as store:
         succeed(store, 0, 1.0)
         store._writer.connection.execute("PRAGMA journal_mode = DELETE")
     killed_while_writing = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ray_remote_nni.errors import NotFound
-from ray_remote_nni.records import RecordReader, RecordsMissing, RecordStore, RecordsUnreadable
+from ray_remote_nni.records import RecordReader, RecordsMissing, RecordStore, RecordsUnreadable, create_records
 from ray_remote_nni.records.connection import RecordsUnwritable
 from ray_remote_nni.records.driver import process_start
 
@@ -26,14 +26,14 @@ def test_a_new_file_holds_a_running_experiment(store: RecordStore, reader: Recor
 
 def test_records_are_never_created_over_others(store: RecordStore, path: Path, reader: RecordReader) -> None:
     with pytest.raises(FileExistsError):
-        RecordStore.create(path, experiment_id="other", config={}, search_space={})
+        create_records(path, experiment_id="other", config={}, search_space={})
     assert reader.experiment().id == "k3f9x2ab"
 
 
 def test_a_creation_that_was_cut_off_is_no_hindrance(path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.touch()
-    RecordStore.create(path, experiment_id="k3f9x2ab", config={}, search_space={}).close()
+    create_records(path, experiment_id="k3f9x2ab", config={}, search_space={}).close()
     with RecordReader(path) as reader:
         assert reader.experiment().id == "k3f9x2ab"
 
@@ -297,7 +297,7 @@ def test_a_full_disk_is_an_error_that_says_so_and_can_be_overcome(store: RecordS
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "records.sqlite").mkdir()
     with pytest.raises(RecordsUnwritable, match=r"records\.sqlite"):
-        RecordStore.create(tmp_path / "records.sqlite", experiment_id="e", config={}, search_space={})
+        create_records(tmp_path / "records.sqlite", experiment_id="e", config={}, search_space={})
 
 
 def test_threads_take_turns(store: RecordStore, reader: RecordReader) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from screens import START
 
-from ray_remote_nni.records import RECORDS_FILE, RecordReader, RecordStore
+from ray_remote_nni.records import RECORDS_FILE, RecordReader, RecordStore, create_records
 
 SEARCH_SPACE = {
     "lr": {"_type": "loguniform", "_value": [0.001, 0.1]},
@@ -19,7 +19,7 @@ SEARCH_SPACE = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[RecordStore]:
-    with RecordStore.create(
+    with create_records(
         tmp_path / RECORDS_FILE,
         experiment_id="k3f9x2ab",
         name="digits",
