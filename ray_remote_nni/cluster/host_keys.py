@@ -57,13 +57,15 @@ def host_identity(host: str, port: int | None) -> HostIdentity:
 class NewHostKeys(asyncssh.SSHClient):
     """Decides over a host key that is not recorded: `accept` records the first of a machine, and no other.
 
-    `offered` is the key that was decided over, `recorded` whether it was written down. A question of the machine that
+    `offered` is the key that was decided over, `recorded` whether it was written down, `wanted` the ways to log in that
+    the machine went on to ask for, and for which there was nothing, or nothing more. A question of the machine that
     it does not want to see the answer to is taken for the one for the password, in whatever language it is put.
     """
 
     def __init__(self, identity: HostIdentity, *, accept: bool, password: str | None) -> None:
         self.offered: asyncssh.SSHKey | None = None
         self.recorded = False
+        self.wanted: set[str] = set()
         self._identity = identity
         self._accept = accept
         self._password = password
@@ -85,8 +87,18 @@ class NewHostKeys(asyncssh.SSHClient):
             return "unchecked"
         return "recorded" if self.recorded else "verified"
 
+    def password_auth_requested(self) -> None:
+        """Note it; asyncssh knows the password, and asks when that was refused, or is none."""
+        self.wanted.add("password")
+
+    def public_key_auth_requested(self) -> None:
+        """Note it; asyncssh knows the keys, and asks when all were refused, or there are none."""
+        self.wanted.add("publickey")
+
     def kbdint_auth_requested(self) -> str | None:
         """Tell that there are answers if there is a password."""
+        if self._password is None:
+            self.wanted.add("password")
         return "" if self._password is not None else None
 
     def kbdint_challenge_received(

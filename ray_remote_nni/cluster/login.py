@@ -99,12 +99,10 @@ def login_options(login: Login) -> dict[str, Any]:
     if login.user is not None:
         options["username"] = login.user
     if login.password is not None:
-        # As in NNI, a password means that no key is tried.
         return options | {
             "password": login.password,
-            "client_keys": None,
-            "agent_path": None,
-            "preferred_auth": "password,keyboard-interactive",
+            "preferred_auth": "password,keyboard-interactive,publickey",
+            **_key_beside_password(login),
         }
     if login.passphrase is not None:
         options["passphrase"] = login.passphrase
@@ -117,6 +115,17 @@ def _configured_keys(login: Login) -> dict[str, Any]:
     there = [str(file) for file in named or () if Path(str(file)).expanduser().is_file()]
     # What is encrypted may be in the agent.
     return {"client_keys": there, "ignore_encrypted": login.passphrase is None} if there else {}
+
+
+def _key_beside_password(login: Login) -> dict[str, Any]:
+    """Return the key for a machine that wants both: the named one, if it can be used; NNI would not look at it."""
+    none = {"client_keys": None, "agent_path": None}
+    if login.key_file is None:
+        return none
+    try:
+        return _named_key(login, login.key_file)
+    except (MachineError, OSError, asyncssh.KeyImportError):
+        return none
 
 
 def _named_key(login: Login, file: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import asyncssh
 
@@ -21,8 +21,12 @@ async def explain(
     error: Exception,
     offered: asyncssh.SSHKey | None,
     tunnel: asyncssh.SSHClientConnection | None,
+    wanted: Collection[str] = (),
 ) -> MachineError:
-    """Return the error for a person; `offered` is a host key that was not accepted, `tunnel` leads to the machine."""
+    """Return the error for a person; `offered` is a host key that was not accepted, `tunnel` leads to the machine.
+
+    `wanted` are the ways to log in, password and publickey, that it asked for last and did not get.
+    """
     host = login.host
     # The error names the host itself.
     where = f"port {login.port or 22}"
@@ -35,7 +39,7 @@ async def explain(
             # There is none of a type that is recorded for it.
             return await explain_host_key(login.host, login.port, None, tunnel)
         case asyncssh.PermissionDenied():
-            return _not_let_in(login, await _accepted_methods(login, tunnel))
+            return _not_let_in(login, await _accepted_methods(login, tunnel), wanted)
         case asyncssh.DisconnectError() if "Too many authentication failures" in str(error):
             return MachineError(
                 host,
@@ -111,16 +115,24 @@ async def _accepted_methods(login: Login, tunnel: asyncssh.SSHClientConnection |
         return ()
 
 
-def _not_let_in(login: Login, accepted: Sequence[str]) -> MachineError:
+def _not_let_in(login: Login, accepted: Sequence[str], wanted: Collection[str]) -> MachineError:
     takes_password = not accepted or any(method in accepted for method in _PASSWORD_METHODS)
     takes_key = not accepted or "publickey" in accepted
+    # It asks for what it did not offer at first only once it has taken the other.
+    if not takes_password and "password" in wanted:
+        remedy = "Set `password` beside `sshKeyFile`." if login.password is None else "Check `password`."
+        return MachineError(login.host, "it accepts the key, and wants the password of the account as well.", remedy)
+    if not takes_key and "publickey" in wanted:
+        remedy = "Name a key that it knows in `sshKeyFile`, beside `password`."
+        return MachineError(login.host, "it accepts the password, and wants a key as well.", remedy)
     if login.password is not None:
-        how = "the password"
+        how = f"the password, nor the key {login.key_file}," if login.key_file else "the password"
         tried = [method for method in _PASSWORD_METHODS if method in accepted or not accepted]
+        tried += ["publickey"] if login.key_file and takes_key else []
         remedy = (
             "Check `password` (or its environment variable) and `user`."
             if takes_password
-            else "It takes no passwords: remove `password`, and name a key in `sshKeyFile`."
+            else "It takes no password alone: name a key in `sshKeyFile`, and keep `password` only if it wants both."
         )
     else:
         if login.key_file is not None and login.passphrase is None and is_encrypted(login.key_file):

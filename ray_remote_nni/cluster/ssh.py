@@ -202,7 +202,8 @@ async def _append(chain: list[asyncssh.SSHClientConnection], login: Login) -> Ho
         chain.append(await asyncssh.connect(login.host, client_factory=lambda: watching, **options))
         return host_keys.trust
     except Exception as error:
-        raise await explain(login, error, host_keys.offered if host_keys else None, tunnel) from error
+        offered, wanted = (host_keys.offered, host_keys.wanted) if host_keys else (None, ())
+        raise await explain(login, error, offered, tunnel, wanted) from error
 
 
 async def _close(chain: Sequence[asyncssh.SSHClientConnection]) -> None:

@@ -164,8 +164,8 @@ def _from_variables(source: Source, block: FieldPath) -> list[str]:
 
 
 def _with_settled_key(machine: MachineConfig) -> MachineConfig:
-    """Without a key file where there is a password, which NNI prefers, or where NNI's default does not exist."""
+    """Without a key file that does not exist, as NNI's default may not, or any beside a password."""
     key = machine.ssh_key_file
-    if key is None or (machine.password is None and key.is_file()):
+    if key is None or key.is_file():
         return machine
     return machine.model_copy(update={"ssh_key_file": None})

@@ -76,8 +76,9 @@ class _GpuUse(_Model):
 class MachineConfig(_GpuUse):
     """A machine to log in to.
 
-    `ssh_key_file` is None where the file names none, and where there is a password, which NNI prefers. A password
-    or passphrase of `ask` is to be asked at the terminal. `user` is None where OpenSSH's configuration knows it.
+    `ssh_key_file` is None where the file names none, and where it does not exist. Beside a password, which NNI prefers,
+    it is for machines that want both. A password or passphrase of `ask` is to be asked at the terminal. `user` is None
+    where OpenSSH's configuration knows it.
     """
 
     host: Annotated[Host, Field(description="Name or address", examples=["192.0.2.1"])]
@@ -86,7 +87,7 @@ class MachineConfig(_GpuUse):
         User | None, Field(description="Login name; left out, the User of ~/.ssh/config", examples=["alice"])
     ] = None
     password: Annotated[Secret | None, Field(description="Password, ${VARIABLE}, or ask")] = None
-    ssh_key_file: Annotated[FilePath | None, Field(description="Private key; not used beside a password")] = None
+    ssh_key_file: Annotated[FilePath | None, Field(description="Private key; a password is tried before it")] = None
     ssh_passphrase: Annotated[Secret | None, Field(description="Passphrase of the key, ${VARIABLE}, or ask")] = None
     python_path: Annotated[Line | None, Field(description="Folder put first on the trials' PATH there")] = None
 

@@ -74,7 +74,8 @@ def _machine(machine: MachineConfig) -> Row:
 
 def _login(machine: MachineConfig) -> str:
     if machine.password is not None:
-        return "password, asked for" if machine.password.get_secret_value() == "ask" else "password"
+        password = "password, asked for" if machine.password.get_secret_value() == "ask" else "password"
+        return f"{password}; key {machine.ssh_key_file}" if machine.ssh_key_file else password
     passphrase = " with its passphrase" if machine.ssh_passphrase is not None else ""
     return f"key {machine.ssh_key_file}{passphrase}" if machine.ssh_key_file else "SSH agent, or your usual keys"
 

@@ -138,8 +138,8 @@ def _check_machines(source: Source, machines: LocatedList) -> list[Problem]:
         path = (*_MACHINES, index)
         key, password = machine.get("sshKeyFile"), machine.given("password")
         if key is not None and password is not None and machine.given("sshKeyFile") is not None:
-            message = "it is not used, since the machine has a password"
-            remedy = "Remove one of the two"
+            message = "the password is tried first, and this key only where that is not enough"
+            remedy = "Remove one of the two, unless the machine wants both"
             problems.append(source.problem((*path, "sshKeyFile"), message, remedy, level="warning", mark=key.mark))
         host, port = machine.given("host"), machine.given("port")
         if not isinstance(host, LocatedScalar):

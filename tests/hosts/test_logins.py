@@ -178,7 +178,7 @@ def test_a_refused_login_says_what_was_tried_and_what_the_machine_offers(
     stranger = make_key(tmp_path / "stranger", "-t", "ed25519")
     with pytest.raises(MachineError, match=r"stranger .*\(tried: publickey; it offers: publickey\).*authorized_keys"):
         say_hello(at(server, stranger))
-    with pytest.raises(MachineError, match=r"it offers: publickey.*takes no passwords.*`sshKeyFile`"):
+    with pytest.raises(MachineError, match=r"it offers: publickey.*takes no password alone.*`sshKeyFile`"):
         say_hello(at(server, password="hunter2"))
 
 

@@ -36,6 +36,8 @@ class SshMachine:
     authorized: list[asyncssh.SSHKey] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     forwarding: bool = True
+    #: The ways to log in that it wants, one after the other; with none, either of them will do.
+    methods: tuple[str, ...] = ()
     port: int = 0
     commands: list[str] = field(default_factory=list)
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
@@ -122,18 +124,33 @@ async def _pump(source: Any, target: Any) -> None:
 class _Server(asyncssh.SSHServer):
     def __init__(self, machine: SshMachine) -> None:
         self._machine = machine
+        self._missing = list(machine.methods)
 
     def connection_made(self, connection: asyncssh.SSHServerConnection) -> None:
         self._machine.connections.append(connection)
+        succeed = connection.send_userauth_success
+
+        async def accept() -> None:
+            # asyncssh's servers know no partial success.
+            del self._missing[:1]
+            if self._missing:
+                connection.send_userauth_failure(True)
+            else:
+                await succeed()
+
+        connection.send_userauth_success = accept  # type: ignore[method-assign]
 
     def password_auth_supported(self) -> bool:
-        return True
+        return self._missing[:1] != ["publickey"]
+
+    def kbdint_auth_supported(self) -> bool:
+        return False
 
     def validate_password(self, username: str, password: str) -> bool:
         return (username, password) == (USER, PASSWORD)
 
     def public_key_auth_supported(self) -> bool:
-        return True
+        return self._missing[:1] != ["password"]
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         return username == USER and key in self._machine.authorized

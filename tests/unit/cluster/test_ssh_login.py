@@ -86,12 +86,52 @@ def test_a_key_of_the_users_ssh_folder_logs_in_when_none_is_named(
     assert log_in_while_up(machine, known_hosts, password=None) == "hello\n"
 
 
-def test_with_a_password_no_key_is_tried(machine: SshMachine, known_hosts: Path, home: Path) -> None:
+def test_with_a_password_no_key_is_tried_that_is_not_named(machine: SshMachine, known_hosts: Path, home: Path) -> None:
     key = new_key()
     machine.authorized.append(key.convert_to_public())
-    file = key_file(home, key)
+    key_file(home, key).rename(home / ".ssh" / "id_ed25519")
     with pytest.raises(MachineError, match="does not accept the password"):
-        log_in_while_up(machine, known_hosts, password="wrong", key_file=file)
+        log_in_while_up(machine, known_hosts, password="wrong")
+
+
+@pytest.mark.parametrize("methods", [("publickey", "password"), ("password", "publickey")])
+def test_a_machine_that_wants_a_key_and_a_password_gets_both(
+    machine: SshMachine, known_hosts: Path, home: Path, methods: tuple[str, ...]
+) -> None:
+    key = new_key()
+    machine.authorized.append(key.convert_to_public())
+    machine.methods = methods
+    assert log_in_while_up(machine, known_hosts, key_file=key_file(home, key)) == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("methods", "changes", "told"),
+    [
+        (("publickey", "password"), {"password": None}, r"accepts the key, and wants the password .* Set `password`"),
+        (
+            ("publickey", "password"),
+            {"password": "wrong"},
+            r"accepts the key, and wants the password .* Check `password`",
+        ),
+        (("publickey", "password"), {"key_file": None}, r"takes no password alone: name a key"),
+        (("password", "publickey"), {"key_file": None}, r"accepts the password, and wants a key as well.*Name a key"),
+    ],
+)
+def test_a_machine_that_wants_more_than_it_got_says_what(
+    machine: SshMachine, known_hosts: Path, home: Path, methods: tuple[str, ...], changes: dict[str, object], told: str
+) -> None:
+    key = new_key()
+    machine.authorized.append(key.convert_to_public())
+    machine.methods = methods
+    with pytest.raises(MachineError, match=told):
+        log_in_while_up(machine, known_hosts, **{"key_file": key_file(home, key), **changes})
+
+
+def test_a_key_file_beside_a_password_that_is_none_does_not_matter(
+    machine: SshMachine, known_hosts: Path, home: Path
+) -> None:
+    (home / "key").write_text("not a key\n")
+    assert log_in_while_up(machine, known_hosts, key_file=home / "key") == "hello\n"
 
 
 def test_a_wrong_password_says_so_and_not_which(machine: SshMachine, known_hosts: Path) -> None:

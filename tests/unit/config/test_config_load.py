@@ -189,11 +189,19 @@ def test_texts_are_taken_as_written_where_yaml_sees_a_number(experiment: Experim
     assert machine.python_path == "3.10"
 
 
-def test_a_password_makes_the_key_file_moot(load: Load) -> None:
+def test_a_key_file_beside_a_password_need_not_be_there(load: Load) -> None:
     loaded = load(REMOTE % ", password: ask, sshKeyFile: /nowhere")
     assert isinstance(loaded.experiment.training_service, RemoteConfig)
     assert loaded.experiment.training_service.machine_list[0].ssh_key_file is None
     assert [warning.field for warning in loaded.warnings] == ["trainingService.machineList[0].sshKeyFile"]
+
+
+def test_a_key_file_beside_a_password_is_kept_for_machines_that_want_both(load: Load, home: Path) -> None:
+    loaded = load(REMOTE % ", password: ask, sshKeyFile: ~/.ssh/id_rsa")
+    assert isinstance(loaded.experiment.training_service, RemoteConfig)
+    assert loaded.experiment.training_service.machine_list[0].ssh_key_file == home / ".ssh" / "id_rsa"
+    [warning] = loaded.warnings
+    assert "unless the machine wants both" in str(warning.remedy)
 
 
 def test_debug_sets_the_log_level_unless_it_is_given(experiment: Experiment) -> None:
