@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from ray_remote_nni.cluster.state import Identity
+from ray_remote_nni.file_lock import try_lock
 from ray_remote_nni.paths import clusters_folder
 
 _POLL_S = 0.2
@@ -43,7 +43,7 @@ def _lock(path: Path) -> int | None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         # Whoever had it before has removed it: others lock a new file by now.
-        if _locked(descriptor) and path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+        if try_lock(descriptor) and path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor
     except FileNotFoundError:
         pass
@@ -60,18 +60,3 @@ def _unlock(path: Path, descriptor: int) -> None:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import shutil
 import signal
@@ -19,6 +18,7 @@ from ray_remote_nni.experiment.loop import ExperimentLoop
 from ray_remote_nni.experiment.own_algorithms import OwnTuner
 from ray_remote_nni.experiment.spec import ExperimentSpec, read_spec
 from ray_remote_nni.experiment.suggestions import Suggestions, Suggests
+from ray_remote_nni.file_lock import try_lock
 from ray_remote_nni.records.abandoned import LOCK_FILE
 from ray_remote_nni.records.create import create_records
 from ray_remote_nni.records.model import ExperimentStatus
@@ -38,9 +38,7 @@ def main() -> None:
     directory = experiment_directory(sys.argv[1])
     _log_to(directory / "log")
     with (directory / LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(lock.fileno()):
             sys.exit(f"experiment {sys.argv[1]} has a driver already")
         spec = read_spec(directory)
         ray.init(address="auto", log_to_driver=False, logging_level=logging.WARNING)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from ray_remote_nni.errors import RayNniError
+from ray_remote_nni.file_lock import try_lock
 from ray_remote_nni.records.driver import driver_alive
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.schema import RECORDS_FILE
@@ -25,12 +26,9 @@ def close_abandoned(directory: Path) -> None:
     """
     if not _is_abandoned(directory):
         return
-    import fcntl  # not on Windows, where a client loads this module and runs none of it
-
     with contextlib.suppress(OSError, sqlite3.Error, RayNniError), (directory / LOCK_FILE).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Another driver may have come and gone.
-        if _is_abandoned(directory):
+        if try_lock(lock.fileno()) and _is_abandoned(directory):
             with RecordStore.open(directory / RECORDS_FILE) as store, store.together():
                 with RecordReader(directory / RECORDS_FILE) as records:
                     running = records.running()

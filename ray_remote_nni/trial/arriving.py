@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ray_remote_nni.file_lock import is_locked
 from ray_remote_nni.trial.code import lock_file
-from ray_remote_nni.trial.file_lock import is_locked
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def arriving(name: str) -> Arriving | None:
     """Return what is on its way; None where nobody brings it."""
     try:
         with lock_file(name).open(encoding="utf-8") as file:
-            if is_locked(file):
+            if is_locked(file.fileno()):
                 said = json.loads(file.read())
                 return Arriving(Path(said["folder"]), frozenset(said["resumed"]))
     except FileNotFoundError:

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ray_remote_nni.trial.file_lock import lock
+from ray_remote_nni.file_lock import lock
 from ray_remote_nni.trial.workspace import machine_root
 
 #: Code that no experiment on this machine names is kept for so long after its last use.
@@ -46,7 +46,7 @@ def locked(name: str) -> Iterator[None]:
     """Keep others on this machine from making the code of this name at the same time."""
     (machine_root() / "code").mkdir(mode=0o700, parents=True, exist_ok=True)
     with lock_file(name).open("a") as file:
-        lock(file)
+        lock(file.fileno())
         # What the one before said of its doings does not hold any more.
         file.truncate(0)
         yield
