@@ -18,7 +18,7 @@ from ray_remote_nni.cluster.windows.recognise import WindowsShell, windows_known
 from ray_remote_nni.errors import MachineError
 from ray_remote_nni.guard.start import IDENTITY_FILE
 
-_SOURCE = Path(__file__).parent / "remote/facts.py"
+_SOURCES = (Path(__file__).parent / "remote/place.py", Path(__file__).parent / "remote/facts.py")
 #: What takes the place of some of its functions on Windows.
 _ON_WINDOWS = Path(__file__).parent / "remote/windows_facts.py"
 #: A failure is told on standard output, and with exit code 0, or the machine's shell would go on with its next Python.
@@ -181,8 +181,8 @@ async def _ask(transport: Transport, question: Question, python_path: str | None
 
 
 async def _ask_windows(transport: Transport, shell: WindowsShell, question: Question, tried: tuple[str, ...]) -> str:
-    source = _HOOK + _SOURCE.read_text(encoding="utf-8") + _ON_WINDOWS.read_text(encoding="utf-8")
-    asked = sent_module(source, vars(question), "print('\\n' + json.dumps(result))")
+    source = _HOOK + "".join(file.read_text(encoding="utf-8") for file in (*_SOURCES, _ON_WINDOWS))
+    asked = sent_module(source, vars(question), "print('\\n' + json.dumps(dict(result, **place_facts())))")
     async with run_first_python(transport, shell, tried, ("-E", "-c", LOADER)) as stream:
         await stream.write(asked)
         stream.write_eof()
@@ -200,7 +200,7 @@ def facts_script(question: Question, python_path: str | None, python: str | None
     else:
         candidates = f"python3 python {_ELSEWHERE}"
     nearby = "" if python_path is None else _NEARBY.format(folder=folder, elsewhere=_ELSEWHERE)
-    source = _SOURCE.read_text(encoding="utf-8")
+    source = "".join(file.read_text(encoding="utf-8") for file in _SOURCES)
     return (
         "found= old= broken=\ntry() {\n"
         '  [ -z "$found" ] && command -v "$1" >/dev/null 2>&1 || return 0\n'
@@ -215,7 +215,8 @@ def facts_script(question: Question, python_path: str | None, python: str | None
         f'if [ -z "$found" ]; then echo "{NO_PYTHON}"\n{nearby}exit 0; fi\n'
         "\"$found\" -E - <<'END OF FACTS' 2>&1\n"
         # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.
-        f"import sys\nsys.path.pop(0)\n{source}\nprint(json.dumps(main({vars(question)!r}, None)))\nEND OF FACTS"
+        f"import sys\nsys.path.pop(0)\n{source}\n"
+        f"print(json.dumps(dict(main({vars(question)!r}, None), **place_facts())))\nEND OF FACTS"
     )
 
 

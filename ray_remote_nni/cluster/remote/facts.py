@@ -8,22 +8,19 @@ import json
 import os
 import platform
 import random
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 
 def main(arguments, stream):
-    """Return the facts as a JSON object; `MachineFacts` says what each of them is."""
+    """Return the facts as a JSON object, but those of `place.py`; `MachineFacts` says what each of them is."""
     from importlib.util import find_spec
 
     # Windows takes these slashes too, and so all paths of ours look alike.
     home = os.path.expanduser("~").replace(os.sep, "/")
-    place = os.path.realpath(under(home)).replace(os.sep, "/") if os.path.isdir(under(home)) else home
     return {
         "system": platform.system(),
         "system_name": system_name(),
@@ -32,12 +29,6 @@ def main(arguments, stream):
         "hostname": socket.gethostname(),
         "boot_id": boot_id(),
         "home": home,
-        "place": place,
-        "root_problem": root_problem(under(home)),
-        "write_problem": write_problem(place),
-        "tmp_problem": write_problem("/tmp"),
-        "noexec": is_noexec(place),
-        "free_bytes": free_bytes(place),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": memory_bytes(),
         "python": sys.executable,
@@ -73,41 +64,6 @@ def folders(path):
         return []
 
 
-def root_problem(root):
-    """Return what lies in the place of the folder of ours, or in it, that we cannot use; empty where all is well."""
-    if not os.path.lexists(root):
-        return ""
-    if not os.path.exists(root):
-        return "it is a link that leads nowhere"
-    if not os.path.isdir(root):
-        return "it is a file"
-    if hasattr(os, "getuid") and os.stat(root).st_uid != os.getuid():
-        return "it belongs to " + owner_name(os.stat(root).st_uid)
-    for name in ("clusters", "code", "experiments", "lib", "runtime"):
-        path = os.path.join(root, name)
-        if os.path.lexists(path) and not (os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)):
-            return name + " in it is no folder that can be written to"
-    return ""
-
-
-def owner_name(number):
-    """Return what the user of this number is called, the number where nobody knows."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return "user {}".format(number)
-
-
-def is_noexec(path):
-    """Tell whether no program or library may be loaded from the disk of a folder."""
-    try:
-        return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
-    except (AttributeError, OSError):
-        return False
-
-
 def boot_id():
     """Return what tells this run of this kernel from all others; empty where nothing does."""
     try:
@@ -115,14 +71,6 @@ def boot_id():
             return file.read().strip()
     except OSError:
         return ""
-
-
-def free_bytes(path):
-    """Return how much fits onto the disk of a folder, 0 where there is no such folder."""
-    try:
-        return shutil.disk_usage(path).free
-    except OSError:
-        return 0
 
 
 def memory_bytes():
@@ -286,19 +234,6 @@ def system_name():
         return known["PRETTY_NAME"].strip("\"'")
     except (OSError, KeyError):
         return platform.system()
-
-
-def write_problem(folder):
-    """Return why nothing can be written into a folder, in the system's words; empty where it can be."""
-    try:
-        # Only writing tells of a quota, of a disk without room or inodes, and of one that is mounted read-only.
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"x" * 65536)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
 
 
 def resolves(name):

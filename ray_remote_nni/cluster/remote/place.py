@@ -1,0 +1,79 @@
+"""Tells of the folder on a machine that what is ours goes to, and of its disk: sent with `facts.py`.
+
+Runs in any Python 3.6 and up.
+"""
+
+import os
+import shutil
+import tempfile
+
+
+def place_facts():
+    """Return the facts as a JSON object; `MachineFacts` says what each of them is."""
+    home = os.path.expanduser("~").replace(os.sep, "/")
+    root = os.path.join(home, ".ray-nni")
+    place = os.path.realpath(root).replace(os.sep, "/") if os.path.isdir(root) else home
+    return {
+        "place": place,
+        "root_problem": root_problem(root),
+        "write_problem": write_problem(place),
+        "tmp_problem": write_problem("/tmp"),
+        "noexec": is_noexec(place),
+        "free_bytes": free_bytes(place),
+    }
+
+
+def root_problem(root):
+    """Return what lies in the place of the folder of ours, or in it, that we cannot use; empty where all is well."""
+    if not os.path.lexists(root):
+        return ""
+    if not os.path.exists(root):
+        return "it is a link that leads nowhere"
+    if not os.path.isdir(root):
+        return "it is a file"
+    if hasattr(os, "getuid") and os.stat(root).st_uid != os.getuid():
+        return "it belongs to " + owner_name(os.stat(root).st_uid)
+    for name in ("clusters", "code", "experiments", "lib", "runtime"):
+        path = os.path.join(root, name)
+        if os.path.lexists(path) and not (os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)):
+            return name + " in it is no folder that can be written to"
+    return ""
+
+
+def owner_name(number):
+    """Return what the user of this number is called, the number where nobody knows."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return "user {}".format(number)
+
+
+def write_problem(folder):
+    """Return why nothing can be written into a folder, in the system's words; empty where it can be."""
+    try:
+        # Only writing tells of a quota, of a disk without room or inodes, and of one that is mounted read-only.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x" * 65536)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def is_noexec(path):
+    """Tell whether no program or library may be loaded from the disk of a folder."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
+    except (AttributeError, OSError):
+        return False
+
+
+def free_bytes(path):
+    """Return how much fits onto the disk of a folder, 0 where there is no such folder."""
+    try:
+        return shutil.disk_usage(path).free
+    except OSError:
+        return 0
