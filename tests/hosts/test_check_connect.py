@@ -162,10 +162,10 @@ def test_a_noisy_machine_with_an_odd_shell_locale_clock_and_tmp_runs_trials(
     machine = machines[2]
     shell = next(shell for name in ("fish", "tcsh", "zsh", "dash", "sh") if (shell := shutil.which(name)))
     noise = {
-        ".bashrc": "echo noise; export LC_ALL=C",
-        ".cshrc": "echo noise; setenv LC_ALL C",
-        ".zshenv": "echo noise; export LC_ALL=C",
-        ".config/fish/config.fish": "echo noise; set -gx LC_ALL C",
+        ".bashrc": 'echo "{ noise"; export LC_ALL=C',
+        ".cshrc": 'echo "{ noise"; setenv LC_ALL C',
+        ".zshenv": 'echo "{ noise"; export LC_ALL=C',
+        ".config/fish/config.fish": 'echo "{ noise"; set -gx LC_ALL C',
     }
     machine.run("mkdir -p ~/.config/fish")
     for file, line in noise.items():
