@@ -48,7 +48,7 @@ def off(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         if machine.label in hosts:
             raise MachineError(machine.label, "it is off.", "Is the machine on?")
         running = load_state("abc123") is not None
-        found = facts(ssh_address=machine.label, guard=4711 if running else None)
+        found = facts(hostname=machine.label, ssh_address=machine.label, guard=4711 if running else None)
         return ReachedMachine(machine, LocalTransport(), found, question(REQUEST, index, 3, "abc123"), index)
 
     async def with_ray(
