@@ -100,7 +100,10 @@ def _python_tag(head: MachineFacts) -> str:
 
 
 async def pack_dependencies(plan: DependencyPlan, head_host: str, head: MachineFacts, wanted: str = ROOTS[0]) -> bytes:
-    """Return the archive of the plan's folder. Raises MachineError, which names what is `wanted`, where pip fails."""
+    """Return the archive of the plan's folder.
+
+    Raises MachineError, which names what is `wanted`, where pip fails, and where the head could not load it.
+    """
     with TemporaryDirectory(prefix="ray-nni-") as scratch:
         unpacked = Path(scratch) / "unpacked"
         unpacked.mkdir()
@@ -110,6 +113,14 @@ async def pack_dependencies(plan: DependencyPlan, head_host: str, head: MachineF
             (file.relative_to(unpacked).as_posix(), file) for file in sorted(unpacked.rglob("*")) if file.is_file()
         ]
         files += [entry for name in plan.copied for entry in files_of(name)]
+        if head.noexec and any(".so" in Path(name).suffixes for name, _ in files):
+            raise MachineError(
+                head_host,
+                f"as the head it needs {', '.join(sorted(plan.names))}, and from the disk of {head.place} no library "
+                "can be loaded (noexec).",
+                f"On that machine: {head.python} -m pip install '{wanted}', or make ~/.ray-nni a link to a folder on "
+                "another disk.",
+            )
         _, archive = await asyncio.to_thread(pack, "head", files)
         return archive
 

@@ -212,3 +212,11 @@ def test_a_scipy_of_the_heads_own_is_replaced_with_the_numpy_that_it_was_compile
 def test_what_conda_compiled_here_is_not_copied_since_its_libraries_stay_here() -> None:
     here = {**HERE, "numpy": compiled("numpy", tag="cp311-cp311-linux_x86_64")}
     assert decide(here).downloaded == ("numpy<2.7,>=1.17,>=1.26",)
+
+
+def test_what_a_head_could_not_load_is_not_sent_to_it() -> None:
+    plan = plan_dependencies(available_here(ROOTS), facts())
+    with pytest.raises(
+        MachineError, match=r"as the head it needs .*numpy.* from the disk of /data .*pip install 'hyper"
+    ):
+        asyncio.run(pack_dependencies(plan, "gpu1", facts(place="/data", noexec=True)))
