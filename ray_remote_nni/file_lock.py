@@ -29,44 +29,32 @@ def lock(descriptor: int) -> None:
 
 def try_lock(descriptor: int) -> bool:
     """Have the lock as long as the file is open, and tell so; False, at once, where somebody else has it."""
-    if sys.platform == "win32":
-        return _try_on_windows(descriptor)
-    import fcntl
-
-    return _try_to(fcntl.LOCK_EX, descriptor)
+    return _try(descriptor, shared=False)
 
 
 def is_locked(descriptor: int) -> bool:
     """Tell whether somebody else has the lock; the file is to be closed soon, and is as good as unread."""
-    if sys.platform == "win32":
-        return not _try_on_windows(descriptor)
-    import fcntl
-
     # Of those who only look, none takes another for whoever has it.
-    return not _try_to(fcntl.LOCK_SH, descriptor)
+    return not _try(descriptor, shared=True)
 
 
-if sys.platform == "win32":
-
-    def _try_on_windows(descriptor: int) -> bool:
+def _try(descriptor: int, *, shared: bool) -> bool:
+    if sys.platform == "win32":
         import msvcrt
 
         os.lseek(descriptor, _BEYOND, os.SEEK_SET)
         try:
+            # Windows has no shared ones here.
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
         finally:
             os.lseek(descriptor, 0, os.SEEK_SET)
-        return True
-
-else:
-
-    def _try_to(operation: int, descriptor: int) -> bool:
+    else:
         import fcntl
 
         try:
-            fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        return True
+    return True
