@@ -14,6 +14,7 @@ from ray_remote_nni.cluster.remote.start_node import NODE_MARK
 from ray_remote_nni.cluster.transport import Stream, Transport, lines_of
 from ray_remote_nni.cluster.windows.commands import is_windows_path
 from ray_remote_nni.errors import MachineError
+from ray_remote_nni.words import last_line
 
 
 @asynccontextmanager
@@ -97,8 +98,7 @@ async def answers(
                 if last in answer:
                     return found, ""
     _, errors = await stream.wait()
-    said = errors.decode(errors="replace").strip().splitlines()
-    return found, said[-1] if said else ""
+    return found, last_line(errors, "")
 
 
 def json_object(line: bytes) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.cluster.transport import Transport, read_all
 
 #: cmd fills in the first variable, PowerShell the second, and no other shell gives either of them this value.
 _PROBE = "echo ray-nni:%OS% ray-nni:$env:OS"
@@ -59,8 +59,6 @@ async def said_by(transport: Transport, command: str) -> str:
     """Return what a command prints, as far as it is ASCII: in which code page, or in UTF-16, no one tells."""
     async with transport.run(command) as stream:
         stream.write_eof()
-        printed = b""
-        while part := await stream.read(65536):
-            printed += part
+        printed = await read_all(stream)
         await stream.wait()
     return printed.replace(b"\0", b"").decode("ascii", errors="replace")
