@@ -18,6 +18,7 @@ LEAST_ROOM = 24
 
 #: A word, or a command as a whole: to the end of its clause, or of the line.
 _UNIT = re.compile(r"[(]?ray-nni (?:\S+ )*?\S*[.,;:)](?=\s|$)|[(]?ray-nni .*|\S+")
+_WORD = re.compile(r"\S+")
 
 
 class Prose:
@@ -113,4 +114,4 @@ def _units(line: str, room: int) -> Iterator[tuple[int, int]]:
         if cell_len(unit.group().rstrip()) <= room:
             yield unit.start(), unit.start() + len(unit.group().rstrip())
         else:
-            yield from (word.span() for word in re.compile(r"\S+").finditer(line, *unit.span()))
+            yield from (word.span() for word in _WORD.finditer(line, *unit.span()))

@@ -26,15 +26,14 @@ _COLUMNS = (
     "own name",
 )
 
+#: What is said of a host key, by how far it is to be trusted.
+_TRUST = {"verified": "verified", "recorded": "new, recorded", "unchecked": "not checked", None: "-"}
+
 
 def print_machines(console: Console, machines: Sequence[Mapping[str, Any]]) -> None:
     """Print machines, each as `check --connect --json` has it."""
     rows = [[Text(cell, style="red" if cell.startswith("no") else "") for cell in _cells(one)] for one in machines]
     show(console, Columns(_COLUMNS, rows))
-
-
-#: What is said of a host key, by how far it is to be trusted.
-_TRUST = {"verified": "verified", "recorded": "new, recorded", "unchecked": "not checked", None: "-"}
 
 
 def _cells(machine: Mapping[str, Any]) -> list[str]:
