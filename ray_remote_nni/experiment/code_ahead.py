@@ -33,8 +33,6 @@ def await_code(code: str, nodes: Sequence[str]) -> None:
 
     A node that this fails on gets it with its first trial, which tells what is wrong.
     """
-    if has_code(code):
-        return
     head = ray.get_runtime_context().get_node_id()
     for node in nodes:
         if node != head:

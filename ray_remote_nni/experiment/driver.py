@@ -25,6 +25,7 @@ from ray_remote_nni.records.model import ExperimentStatus
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.schema import RECORDS_FILE
 from ray_remote_nni.records.store import RecordStore
+from ray_remote_nni.trial.code import has_code
 from ray_remote_nni.trial.workspace import experiment_directory
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ def main() -> None:
         spec = read_spec(directory)
         ray.init(address="auto", log_to_driver=False, logging_level=logging.WARNING)
         try:
-            await_code(spec.code, first_nodes(spec))
+            if not has_code(spec.code):
+                await_code(spec.code, first_nodes(spec))
         except CodeMissing as error:
             if not (directory / RECORDS_FILE).exists():
                 # It never began.

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 from ray_remote_nni.guard.ownership import TREE_MARK, Orphanage, Tree
 from ray_remote_nni.guard.processes import child_pids, descendants, environment_of, name_of, process_table
@@ -37,7 +37,8 @@ class Guard:
         self._settings = settings
         self._report = report
         self._trees: dict[str, _Running] = {}
-        self._service = Service(settings.environment, self._trees, self._start_asked, self._end)
+        start = partial(self._start, umask=settings.umask)
+        self._service = Service(settings.environment, self._trees, start, self._end)
         self._orphans = Orphanage(os.getpid(), environment_of)
         self._daemons: set[int] = set()
         self._essential: set[int] = set()
@@ -51,15 +52,7 @@ class Guard:
             loop.add_signal_handler(number, self._stopping.set)
         # The folder is 0700: who can reach the socket may start processes as us.
         server = await asyncio.start_unix_server(self._service.serve, str(self._settings.socket), limit=2**24)
-        starter = asyncio.ensure_future(self._start_daemons())
-        stop = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait({starter, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if not stop.done() and starter.result():
-            await stop
-        for task in (starter, stop):
-            task.cancel()
-        server.close()
-        await asyncio.gather(*(self._end(tree) for tree in list(self._trees.values())))
+        await self._service.run(server, self._start_daemons(), self._stopping)
         await end_children(os.getpid())
         with contextlib.suppress(FileNotFoundError):
             self._settings.socket.unlink()
@@ -126,17 +119,6 @@ class Guard:
                 code = os.waitstatus_to_exitcode(status)
                 tree.process.returncode = code
                 tree.ended.set_result((code if code >= 0 else 128 - code, now))
-
-    def _start_asked(self, request: Mapping[str, Any]) -> _Running:
-        return self._start(
-            request["name"],
-            request["argv"],
-            cwd=request["cwd"],
-            environment={**request["environment"], TREE_MARK: request["name"]},
-            stdout=request["stdout"],
-            stderr=request["stderr"],
-            umask=self._settings.umask,
-        )
 
     async def _end(self, tree: _Running) -> None:
         """End a tree: SIGTERM, its grace, SIGKILL, until nothing of it is left; return at once where nothing is."""

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
+from ray_remote_nni.guard.ownership import TREE_MARK
 from ray_remote_nni.guard.places import Places
 
 
@@ -32,15 +33,16 @@ T = TypeVar("T", bound=RunningTree)
 class Service(Generic[T]):
     """Serves owners of trees.
 
-    `environment` is what they are told that trees inherit, `trees` are those that run, by name. `start(request)` may
-    raise OSError; `end(tree)` returns when nothing of the tree is left, at once where that is so.
+    `environment` is what they are told that trees inherit, `trees` are those that run, by name. `start(name, argv,
+    cwd=…, environment=…, stdout=…, stderr=…)` may raise OSError; `end(tree)` returns when nothing of the tree is left,
+    at once where that is so.
     """
 
     def __init__(
         self,
         environment: Mapping[str, str],
         trees: Mapping[str, T],
-        start: Callable[[Mapping[str, Any]], T],
+        start: Callable[..., T],
         end: Callable[[T], Awaitable[None]],
     ) -> None:
         self._greeting = _encode({"environment": dict(environment)})
@@ -48,6 +50,20 @@ class Service(Generic[T]):
         self._start = start
         self._end = end
         self._places = Places()
+
+    async def run(
+        self, server: asyncio.AbstractServer, starting: Coroutine[Any, Any, bool], stopping: asyncio.Event
+    ) -> None:
+        """Let `server` serve until `stopping`, or until `starting` has failed; then end all trees."""
+        starter = asyncio.ensure_future(starting)
+        stop = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait({starter, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.done() and starter.result():
+            await stop
+        for task in (starter, stop):
+            task.cancel()
+        server.close()
+        await asyncio.gather(*(self._end(tree) for tree in list(self._trees.values())))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one owner to the end."""
@@ -91,7 +107,14 @@ class Service(Generic[T]):
             _send(writer, {"error": f"a process tree named {name} runs already"})
             return
         try:
-            tree = self._start(request)
+            tree = self._start(
+                name,
+                request["argv"],
+                cwd=request["cwd"],
+                environment={**request["environment"], TREE_MARK: name},
+                stdout=request["stdout"],
+                stderr=request["stderr"],
+            )
         except OSError as error:
             _send(writer, {"error": f"{error.strerror}: {error.filename or request['argv'][0]}"})
             return

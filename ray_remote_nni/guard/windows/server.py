@@ -53,7 +53,7 @@ class Guard:
         self._settings = settings
         self._report = report
         self._trees: dict[str, _Running] = {}
-        self._service = Service(settings.environment, self._trees, self._start_asked, self._end)
+        self._service = Service(settings.environment, self._trees, self._start, self._end)
         self._secret = secrets.token_hex(16)
         self._stopping = asyncio.Event()
 
@@ -61,15 +61,7 @@ class Guard:
         """Serve."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**24)
         Address(server.sockets[0].getsockname()[1], self._secret).write(self._settings.socket)
-        starter = asyncio.ensure_future(self._start_daemons())
-        stop = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait({starter, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if not stop.done() and starter.result():
-            await stop
-        for task in (starter, stop):
-            task.cancel()
-        server.close()
-        await asyncio.gather(*(self._end(tree) for tree in list(self._trees.values())))
+        await self._service.run(server, self._start_daemons(), self._stopping)
         with contextlib.suppress(FileNotFoundError):
             self._settings.socket.unlink()
 
@@ -104,16 +96,6 @@ class Guard:
             self._when_ended(pid, self._stopping.set)
         self._report(code)
         return code == 0 and bool(found)
-
-    def _start_asked(self, request: Mapping[str, Any]) -> _Running:
-        return self._start(
-            request["name"],
-            request["argv"],
-            cwd=request["cwd"],
-            environment={**request["environment"], TREE_MARK: request["name"]},
-            stdout=request["stdout"],
-            stderr=request["stderr"],
-        )
 
     def _start(
         self, name: str, argv: Sequence[str], *, cwd: str, environment: Mapping[str, str], stdout: str, stderr: str
