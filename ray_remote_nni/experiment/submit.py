@@ -32,7 +32,7 @@ from ray_remote_nni.experiment.delete import delete_here
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.spec import ExperimentSpec, MachineSpec
-from ray_remote_nni.experiment.upload import Sent, read_code, send_code, sending_code
+from ray_remote_nni.experiment.upload import Code, CodeNotTaken, Sent, read_code, send_code, sending_code
 from ray_remote_nni.paths import private_file, private_folder
 from ray_remote_nni.words import plural
 
@@ -174,13 +174,31 @@ async def submit(
     question = {"experiment": experiment_id, "spec": spec.to_json(), "code": name}
     if (await head.ask("ray_remote_nni.experiment.receive", question))["code"]:
         return await start_driver(entry, head)
+    return await start_while_sending(entry, code, head, progress)
+
+
+async def start_while_sending(
+    entry: ExperimentEntry, code: Code, head: Head, progress: Callable[[Sent], None]
+) -> ExperimentEntry:
+    """Start a driver while its code is sent: it brings to the other machines what has arrived.
+
+    Without its code it gives up, and nothing of the experiment is left; where all was sent, it may run for all we know.
+    """
+    started: ExperimentEntry | None = None
+    all_sent = False
+
+    def follow(sent: Sent) -> None:
+        nonlocal all_sent
+        all_sent = sent.files == sent.all_files
+        progress(sent)
+
     try:
-        # The driver starts meanwhile, and brings to the other machines what has arrived.
-        async with sending_code(code, head, progress):
-            return await start_driver(entry, head)
-    except BaseException:
-        # Without its code the driver gives up, and nothing is left on the head.
-        delete_here(entry)
+        async with sending_code(code, head, follow):
+            started = await start_driver(entry, head)
+        return started
+    except BaseException as error:
+        if started is None or not all_sent or isinstance(error, CodeNotTaken):
+            delete_here(entry)
         raise
 
 

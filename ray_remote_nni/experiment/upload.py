@@ -55,6 +55,10 @@ class Code:
         return {entry.path: entry.size for entry in self.manifest.entries if entry.kind == "file"}
 
 
+class CodeNotTaken(MachineError):
+    """The head says that it did not take the code."""
+
+
 def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
     """Look at everything that is to be uploaded, and read what has changed since the last time. Raises UsageError.
 
@@ -111,7 +115,9 @@ async def sending_code(code: Code, head: Head, progress: Callable[[Sent], None])
     if exit_code != 0 or answer is None:
         said = last_line(errors, "no reason given")
         full = "No space left" in said or "quota" in said
-        raise MachineError(head.machine.host, f"it did not take the code: {said}.", _MAKE_ROOM if full else None)
+        # 255: nobody says how it ended, the connection being lost.
+        refusal = MachineError if exit_code == 255 else CodeNotTaken
+        raise refusal(head.machine.host, f"it did not take the code: {said}.", _MAKE_ROOM if full else None)
 
 
 async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) -> None:
