@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Node, Source, describe, is_null, text_of, to_plain
 from ray_remote_nni.config.models import AlgorithmConfig
-from ray_remote_nni.config.names import FieldPath, listed, nearest
+from ray_remote_nni.config.names import FieldPath, fold, listed, nearest
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.tuner_arguments import (
     ALIASES,
@@ -36,13 +36,12 @@ _NNI_TUNERS = (
 
 def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tuple[AlgorithmConfig, list[Problem]]:
     """The tuner with its name as we spell it and its arguments in canonical form, and what is wrong with it."""
-    key = source.name((*path, "name")).rpartition(".")[2]
     if tuner.class_name is not None or tuner.code_directory is not None:
         return tuner, check_own(source, tuner, path)
     if tuner.name is None:
-        return tuner, [source.problem(path, "it names no algorithm", f"Add its name, such as {key}: TPE")]
+        return tuner, [nameless(source, path, "TPE")]
     name = _supported(tuner.name)
-    problems = [] if name else [_unsupported(source, tuner.name, (*path, "name"))]
+    problems = [] if name else [_unsupported(source, tuner.name, path)]
     if name in NEED_SCIKIT_LEARN and find_spec("sklearn") is None:
         message = f"the tuner {name} needs scikit-learn, which is not installed here"
         problems.append(source.problem((*path, "name"), message, INSTALL_MODELS))
@@ -60,6 +59,24 @@ def named_tuner(source: Source) -> str | None:
     return None if name is None else _supported(name)
 
 
+def nameless(source: Source, path: FieldPath, example: str) -> Problem:
+    """What is wrong with a block that has neither a name nor a class."""
+    key = source.name((*path, "name")).rpartition(".")[2]
+    return source.problem(path, "it names no algorithm", f"Add its name, such as {key}: {example}")
+
+
+def unknown(source: Source, path: FieldPath, name: str, names: Sequence[str], message: str) -> Problem:
+    """A name that is none of `names`: the nearest is meant, or else one that somebody registered with NNI."""
+    folded = fold(name)
+    close = nearest(name, names) or next(
+        (one for one in names if folded.startswith(fold(one)) or fold(one).startswith(folded)), None
+    )
+    v1 = "builtin" in source.name((*path, "name"))
+    fields = "codeDir, classFileName and className" if v1 else "codeDirectory and className"
+    remedy = f"Write {close}" if close else f"Write {names[0]}, or {fields} of one that was registered with nnictl"
+    return source.problem((*path, "name"), f"there is no {path[0]} {name!r}; {message}", remedy)
+
+
 def check_own(source: Source, algorithm: AlgorithmConfig, path: FieldPath) -> list[Problem]:
     """What is wrong with a class of the user's own."""
     if algorithm.name is not None:
@@ -70,7 +87,8 @@ def check_own(source: Source, algorithm: AlgorithmConfig, path: FieldPath) -> li
     if algorithm.class_name.startswith("."):
         return []  # v1 has the module in another field, which was missed already
     if not all(part.isidentifier() for part in algorithm.class_name.split(".")) or "." not in algorithm.class_name:
-        message = f"found {algorithm.class_name!r}; accepted: the class in its module, such as my_tuner.MyTuner"
+        example = f"my_{path[0]}.My{str(path[0]).title()}"
+        message = f"found {algorithm.class_name!r}; accepted: the class in its module, such as {example}"
         return [source.problem(place, message)]
     return []
 
@@ -84,10 +102,9 @@ def _unsupported(source: Source, name: str, path: FieldPath) -> Problem:
     supported = listed(SUPPORTED_TUNERS)
     known = spelled(name, _NNI_TUNERS)
     if known is not None:
-        return source.problem(path, f"NNI's tuner {known} is not supported yet; supported: {supported}", "Write TPE")
-    close = nearest(name, SUPPORTED_TUNERS)
-    remedy = "Write " + (close or SUPPORTED_TUNERS[0])
-    return source.problem(path, f"there is no tuner {name!r}; supported: {supported}", remedy)
+        message = f"NNI's tuner {known} is not supported yet; supported: {supported}"
+        return source.problem((*path, "name"), message, "Write TPE")
+    return unknown(source, path, name, SUPPORTED_TUNERS, f"supported: {supported}")
 
 
 class ArgumentChecker:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ray_remote_nni.config.algorithms import ArgumentChecker, check_own
+from ray_remote_nni.config.algorithms import ArgumentChecker, check_own, nameless, unknown
 from ray_remote_nni.config.located import LocatedScalar, Source
 from ray_remote_nni.config.models import AlgorithmConfig
-from ray_remote_nni.config.names import FieldPath, listed, nearest
+from ray_remote_nni.config.names import FieldPath, listed
 from ray_remote_nni.config.problems import Problem
 from ray_remote_nni.config.quantities import number, whole_number
 from ray_remote_nni.config.tuner_arguments import Rule, at_least, spelled, words
@@ -29,12 +29,11 @@ def check_assessor(source: Source, assessor: AlgorithmConfig, path: FieldPath) -
     if assessor.class_name is not None or assessor.code_directory is not None:
         return assessor, check_own(source, assessor, path)
     if assessor.name is None:
-        return assessor, [source.problem(path, "it names no algorithm", "Add its name, such as name: Medianstop")]
+        return assessor, [nameless(source, path, "Medianstop")]
     name = spelled(assessor.name, tuple(_RULES))
     if name is None:
-        message = f"there is no assessor {assessor.name!r}; NNI has {listed(tuple(_RULES))}"
-        close = nearest(assessor.name, _RULES)
-        return assessor, [source.problem((*path, "name"), message, f"Write {close}" if close else None)]
+        message = f"supported: {listed(_RULES)}"
+        return assessor, [unknown(source, path, assessor.name, tuple(_RULES), message)]
     checker = ArgumentChecker(source, name)
     arguments = checker.plain_arguments((*path, "classArgs"), _RULES[name])
     problems = checker.problems

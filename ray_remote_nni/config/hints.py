@@ -49,6 +49,7 @@ _TOP = "at the top level of the file"
 _ARGUMENTS = frozenset({"tpe_args", *(name for arguments in DEFAULTS.values() for name in arguments)})
 #: What a file lacks that has v1's block `trial`.
 _TRIAL_BLOCK: tuple[FieldPath, ...] = (("trialCommand",),)
+_CODE_DIR: dict[type[BaseModel], str] = {AlgorithmConfig: "codeDirectory", ExperimentConfig: "trialCodeDirectory"}
 _V1_FOLDED = {fold(name): meaning for name, meaning in V1_NAMES.items()}
 
 
@@ -69,6 +70,8 @@ def hint_for_unknown(key: str, model: type[BaseModel], path: FieldPath) -> Hint:
     """A hint for a key that is no field of `model`, the model at `path`."""
     names = field_names(model)
     v1_meaning = _V1_FOLDED.get(fold(key))
+    if fold(key) == "codedir" and model in _CODE_DIR:
+        v1_meaning = _CODE_DIR[model]
     if v1_meaning is not None:
         if not v1_meaning:
             return Hint("this is a field of NNI's v1 schema", "Remove it: v2 has no such setting")

@@ -64,9 +64,11 @@ def _platform(builder: Builder, service: LocatedDict) -> str | None:
     source = builder.source
     node = service.given("platform")
     if node is None:
-        example = "remote" if service.get("machineList") else "local"
-        message = "this field is required; accepted: local or remote"
-        builder.problems.append(source.problem(_PLATFORM, message, f"Add platform: {example}"))
+        key = source.name(_PLATFORM).rpartition(".")[2]
+        example = f"{key}: {'remote' if service.get('machineList') else 'local'}"
+        empty, remedy = ("", "Add") if service.get("platform") is None else (", and it is empty", "Fill it, such as")
+        message = f"this field is required{empty}; accepted: local or remote"
+        builder.problems.append(source.problem(_PLATFORM, message, f"{remedy} {example}"))
         return None
     platform = fold(node.text) if isinstance(node, LocatedScalar) else ""
     if platform in ("local", "remote"):

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field, replace
 from pydantic import BaseModel
 
 from ray_remote_nni.config.hints import Hint, field_names, hint_for_unknown
-from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, Node, Source, is_null, text_of
+from ray_remote_nni.config.located import (
+    Entry,
+    LocatedDict,
+    LocatedList,
+    LocatedScalar,
+    Node,
+    Source,
+    is_null,
+    text_of,
+)
 from ray_remote_nni.config.models import (
     AlgorithmConfig,
     ExperimentConfig,
@@ -74,6 +83,9 @@ class _Corrector:
             else:
                 fields[name] = entry
         for entry in unknown:
+            if model is AlgorithmConfig and fold(entry.key) == "classfilename" and text_of(entry.value):
+                fields["className"] = self._class_in(entry, fields.get("className"), path)
+                continue
             hint = hint_for_unknown(entry.key, model, path)
             self.elsewhere.update(hint.belongs)
             block = _empty_block(hint, fields, path)
@@ -88,6 +100,15 @@ class _Corrector:
                 fields[hint.meant] = entry
                 self.written[(*path, hint.meant)] = self.source.name((*path, entry.key))
         return replace(node, entries=tuple(self._entries(fields, model, path)))
+
+    def _class_in(self, file: Entry, own: Entry | None, path: FieldPath) -> Entry:
+        """What v1's `classFileName: a.py` and `className: B` are in v2, `className: a.B`."""
+        name = (text_of(own.value) if own else None) or "MyTuner"
+        whole = name if "." in name else f"{str(text_of(file.value)).removesuffix('.py')}.{name}"
+        message = "this is a v1 name; in the v2 schema the file's name is part of className"
+        self._problem((*path, file.key), message, f"Write className: {whole}, and remove this", file)
+        entry = own or file
+        return replace(entry, key="className", value=LocatedScalar(whole, whole, False, entry.value.mark))
 
     def _entries(self, fields: dict[str, Entry], model: type[BaseModel], path: FieldPath) -> Iterator[Entry]:
         annotations = {str(info.alias): info.annotation for info in model.model_fields.values()}
