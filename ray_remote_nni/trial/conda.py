@@ -1,4 +1,4 @@
-"""`conda activate` in a trialCommand: a shell knows it only once conda's own script has told it."""
+"""conda in a trialCommand: an interactive shell has learnt of it from ~/.bashrc, which shells of trials do not read."""
 
 from __future__ import annotations
 
@@ -8,24 +8,39 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-_ACTIVATES = re.compile(r"\b(conda|mamba)\s+activate\b")
+_COMMAND = r"(?:^|[\s;&|(){])"
+_CONDA = re.compile(rf"{_COMMAND}(?:conda|mamba)\s+\w", re.MULTILINE)
+_MAMBA = re.compile(rf"{_COMMAND}mamba\s+\w", re.MULTILINE)
+#: The way of conda before 4.4, which still works. A virtual environment's `activate` takes no name.
+_SOURCED = re.compile(rf"{_COMMAND}(?:source|\.)\s+activate\s+[^\s;&|]", re.MULTILINE)
 _LOADS = re.compile(r"conda\.sh|shell\.\w+\W+hook")
 _USUAL_HOMES = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", ".conda")
 
 
 def with_conda(command: str, environment: Mapping[str, str], python_path: str | None) -> str:
-    """Return the command, with the script before it that makes `conda activate` work, where it is used and found.
+    """Return the command, with what makes conda's commands and `source activate NAME` work before it.
 
-    An interactive shell has it from ~/.bashrc, which shells of trials do not read. A command that already loads it, by
-    `source .../conda.sh` or `conda shell.bash hook`, is left alone.
+    Nothing is added where none is used, where the command itself loads it, by `source .../conda.sh` or `conda
+    shell.bash hook`, and where conda is not found.
     """
-    if not _ACTIVATES.search(command) or _LOADS.search(command):
+    uses = _CONDA.search(command) is not None
+    if not (uses or _SOURCED.search(command)) or _LOADS.search(command):
         return command
     for home in _conda_homes(environment, python_path):
-        script = home / "etc/profile.d/conda.sh"
-        if script.is_file():
-            return f". {shlex.quote(str(script))}\n{command}"
+        if (home / "etc/profile.d/conda.sh").is_file():
+            return "\n".join([*_preparation(home, command, uses), command])
     return command
+
+
+def _preparation(home: Path, command: str, uses: bool) -> Iterator[str]:
+    if uses:
+        yield f". {shlex.quote(str(home / 'etc/profile.d/conda.sh'))}"
+    mamba = home / "etc/profile.d/mamba.sh"
+    if _MAMBA.search(command) and mamba.is_file():
+        yield f". {shlex.quote(str(mamba))}"
+    if _SOURCED.search(command) and (home / "bin/activate").is_file():
+        # The shell looks for `activate` on PATH, where a virtual environment may have its own.
+        yield f"PATH={shlex.quote(str(home / 'bin'))}:$PATH"
 
 
 def _conda_homes(environment: Mapping[str, str], python_path: str | None) -> Iterator[Path]:

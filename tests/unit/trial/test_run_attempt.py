@@ -216,15 +216,23 @@ def test_a_setup_command_of_several_lines_sees_its_own_scripts(trial: ATrial) ->
     assert trial.workspace.stdout.read_text() == "sourced\nsecond line\n"
 
 
-@pytest.mark.parametrize("how", ["CONDA_EXE", "PATH", "pythonPath", "HOME"])
-def test_conda_activate_works_wherever_conda_is(trial: ATrial, tmp_path: Path, how: str) -> None:
+@pytest.fixture
+def conda(tmp_path: Path) -> Path:
+    """What conda's installer makes, as far as its scripts go: two environments, and no `conda` on PATH."""
     conda = tmp_path / "miniconda3"
     for folder in ("bin", "etc/profile.d", "envs/mine/bin", "envs/other/bin"):
         (conda / folder).mkdir(parents=True)
     (conda / "bin/conda").write_text("#!/bin/sh\necho 'conda: your shell is not configured' >&2; exit 1\n")
     (conda / "bin/conda").chmod(0o755)
-    script = f"conda() {{ [ $1 = activate ] && PATH={conda}/envs/$2/bin:$PATH && CONDA_DEFAULT_ENV=$2; }}"
-    (conda / "etc/profile.d/conda.sh").write_text(script)
+    for name in ("conda", "mamba"):
+        script = f"{name}() {{ [ $1 = activate ] && PATH={conda}/envs/$2/bin:$PATH && CONDA_DEFAULT_ENV=$2; }}\n"
+        (conda / f"etc/profile.d/{name}.sh").write_text(script)
+    (conda / "bin/activate").write_text(f'. {conda}/etc/profile.d/conda.sh\nconda activate "$@"\n')
+    return conda
+
+
+@pytest.mark.parametrize("how", ["CONDA_EXE", "PATH", "pythonPath", "HOME"])
+def test_conda_activate_works_wherever_conda_is(trial: ATrial, tmp_path: Path, conda: Path, how: str) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
     if how == "CONDA_EXE":
         environment["CONDA_EXE"] = str(conda / "bin/conda")
@@ -239,6 +247,24 @@ def test_conda_activate_works_wherever_conda_is(trial: ATrial, tmp_path: Path, h
     )
     assert ended.exit_code == 0, ended.error
     assert trial.workspace.stdout.read_text() == f"mine {conda}/envs/mine/bin\n"
+
+
+@pytest.mark.parametrize("how", ["mamba activate mine", "source activate mine", ". activate mine"])
+def test_so_do_its_other_forms(trial: ATrial, tmp_path: Path, conda: Path, how: str) -> None:
+    environment = tmp_path / "venv/bin"
+    environment.mkdir(parents=True)
+    (environment / "activate").write_text("echo a virtual environment\n")
+    trial.machine = replace(trial.machine, python_path=str(environment))
+    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = end_of(trial.run(f'echo first\n{how} && echo "${{PATH%%:*}}"', base_environment=home))
+    assert ended.exit_code == 0, ended.error
+    assert trial.workspace.stdout.read_text() == f"first\n{conda}/envs/mine/bin\n"
+
+
+def test_a_virtual_environment_beside_conda_is_activated_as_ever(trial: ATrial, tmp_path: Path, conda: Path) -> None:
+    (trial.code / "activate").write_text("echo a virtual environment\n")
+    trial.run("source ./activate", base_environment={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    assert trial.workspace.stdout.read_text() == "a virtual environment\n"
 
 
 def test_the_python_path_is_in_front_of_what_the_login_shell_put_first(trial: ATrial, tmp_path: Path) -> None:
