@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sys
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from ray_remote_nni import __version__
 from ray_remote_nni.cli import change, cluster, configuration, delete, experiment, query
 from ray_remote_nni.cli.output import Interrupted, say, say_problem
 from ray_remote_nni.config import ConfigInvalid
-from ray_remote_nni.errors import RayNniError
+from ray_remote_nni.errors import RayNniError, UsageError
 
 
 class Commands(TyperGroup):
@@ -44,6 +45,12 @@ change.register(app, trials)
 delete.register(app)
 
 _DEBUG = False
+#: What a home, or a folder for results, does that is full, read-only or somebody else's.
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+_DISK_REMEDY = (
+    "What is up, and where results are, is remembered in ~/.ray-nni on this computer: make room there, make it writable, "
+    "or set HOME to another folder, for all commands."
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -77,6 +84,9 @@ def main() -> None:
     except Exception as error:
         if _DEBUG:
             raise
+        if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
+            say(f"{error.filename or 'A disk of this computer'}: {error.strerror}. {_DISK_REMEDY}", "red")
+            sys.exit(UsageError.exit_code)
         say(f"This is a mistake in ray-nni, not in what you did: {type(error).__name__}: {error}", "red")
         say("To report it, run the same again as: ray-nni --debug COMMAND …")
         sys.exit(RayNniError.exit_code)

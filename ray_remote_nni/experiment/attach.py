@@ -13,6 +13,7 @@ from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import follow
 from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.records.connection import RecordsUnwritable
 from ray_remote_nni.records.model import ExperimentStatus
 
 #: A driver that was dead for so long is not coming back: its job, or its machine, has ended.
@@ -44,7 +45,7 @@ async def attach(
     """Mirror an experiment's records until it has ended, and return how.
 
     `on_change()` is called when there may be something new to show, at most once a second, and `on_trouble(message)`
-    when the connection is lost; it is tried again until it works. Raises DriverDied.
+    when the connection is lost, or nothing can be written here; it is tried again until it works. Raises DriverDied.
     """
     pause = 1.0
     while True:
@@ -53,7 +54,7 @@ async def attach(
                 on_trouble("")
                 pause = 1.0
                 return await _watch(entry, head, on_change)
-        except MachineError as error:
+        except (MachineError, RecordsUnwritable) as error:
             on_trouble(f"{error} The experiment goes on there; trying again.")
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -71,7 +72,7 @@ async def _watch(entry: ExperimentEntry, head: Head, on_change: Callable[[], Non
     finally:
         for task in (starting, watching):
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, MachineError, ClusterError):
+            with contextlib.suppress(asyncio.CancelledError, MachineError, ClusterError, RecordsUnwritable):
                 await task
 
 

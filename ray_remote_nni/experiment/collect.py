@@ -6,6 +6,7 @@ import gzip
 import json
 import sys
 import tarfile
+from pathlib import Path
 
 from ray_remote_nni.trial.workspace import experiment_directory
 
@@ -15,9 +16,13 @@ OUTPUTS = ("stdout", "stderr", "parameter.cfg", ".nni/metrics")
 
 
 def main() -> None:
-    """Read {"experiment", "trials"} from standard input; write ARCHIVE_MARK, then an archive of a folder a trial."""
+    """Read {"experiment", "trials"} from standard input; write ARCHIVE_MARK, then an archive of a folder a trial.
+
+    A trial may have closed its files even to us. It is left out, and told of with an exit code when the rest is sent.
+    """
     asked = json.load(sys.stdin)
     trials = experiment_directory(asked["experiment"]) / "trials"
+    closed = []
     # A login shell may have printed something before.
     sys.stdout.buffer.write(ARCHIVE_MARK)
     with (
@@ -25,7 +30,20 @@ def main() -> None:
         tarfile.open(fileobj=compressed, mode="w|") as archive,
     ):
         for trial_id in asked["trials"]:
-            for name in OUTPUTS:
-                file = trials / trial_id / name
-                if file.is_file():
-                    archive.add(file, arcname=f"{trial_id}/{name}")
+            try:
+                files = [name for name in OUTPUTS if _is_readable(trials / trial_id / name)]
+            except PermissionError as error:
+                closed.append(f"{error.filename}: {error.strerror}")
+                continue
+            for name in files:
+                archive.add(trials / trial_id / name, arcname=f"{trial_id}/{name}")
+    if closed:
+        sys.exit("; ".join(closed))
+
+
+def _is_readable(file: Path) -> bool:
+    """Tell whether there is such a file. Raises PermissionError where we may not read it."""
+    if not file.is_file():
+        return False
+    with file.open("rb"):
+        return True

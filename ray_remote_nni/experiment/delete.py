@@ -39,11 +39,13 @@ async def _delete_from(entry: ExperimentEntry, machine: RequestedMachine) -> Non
 
 
 async def _delete(connection: Transport, experiment_id: str) -> str:
-    # A trial may have left folders that its own user may not write to.
+    # A trial may have left folders that its own user may not write to. Files need no more to go, and some are links to
+    # the machine's code, which other trials must find read-only.
     folder = f'"$HOME"/.ray-nni/experiments/{quote(experiment_id)}'
     try:
+        opening = f"find {folder} -type d ! -perm -700 -exec chmod u+rwx {{}} \\;"
         return await run_shell(
-            connection, f"if test -d {folder}; then chmod -R u+rwX {folder}; rm -rf {folder}; fi 2>&1 && echo gone"
+            connection, f"if test -d {folder}; then {opening}; rm -rf {folder}; fi 2>&1 && echo gone"
         )
     except NoShell:
         shell = await windows_shell(connection)

@@ -134,17 +134,19 @@ async def _pull_from(
                 while part := await stream.read(2**18):
                     spool.write(part)
                 code, errors = await stream.wait()
+                try:
+                    await asyncio.to_thread(_unpack, spool, entry.trials_directory, trial_ids)
+                except (OSError, EOFError, ValueError, tarfile.TarError) as error:
+                    # What was cut off there has its reason there.
+                    if code == 0:
+                        raise MachineError(
+                            machine.label, f"its trials' output could not be kept in {entry.trials_directory}: {error}"
+                        ) from error
                 if code != 0:
                     raise MachineError(
                         machine.label,
                         f"its trials' output could not be fetched: {last_line(errors, 'no reason given')}",
                     )
-                try:
-                    await asyncio.to_thread(_unpack, spool, entry.trials_directory, trial_ids)
-                except (OSError, EOFError, ValueError, tarfile.TarError) as error:
-                    raise MachineError(
-                        machine.label, f"its trials' output could not be kept in {entry.trials_directory}: {error}"
-                    ) from error
     finally:
         await connection.close()
 

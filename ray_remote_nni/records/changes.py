@@ -14,6 +14,7 @@ from typing import Any
 
 from ray_remote_nni.records.connection import (
     RecordsUnreadable,
+    RecordsUnwritable,
     check_version,
     connect_to_read,
     connect_to_write,
@@ -63,16 +64,19 @@ def apply_changes(path: Path, changes: Iterable[Change]) -> None:
 
     The mirror is an experiment's records like any other: it can be read, and opened to go on from. Changes that it has
     already, or has newer, do nothing. Tables and columns of a newer version are left out. Raises RecordsUnreadable
-    where the changes are another experiment's.
+    where the changes are another experiment's, RecordsUnwritable where they cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(connect_to_write(path)) as connection:
         if has_tables(connection):
             check_version(connection, path)
-        with transaction(connection):
-            if not has_tables(connection):
-                create_tables(connection)
-            _apply(connection, path, changes)
+        try:
+            with transaction(connection):
+                if not has_tables(connection):
+                    create_tables(connection)
+                _apply(connection, path, changes)
+        except sqlite3.OperationalError as error:
+            raise RecordsUnwritable(path, error) from error
 
 
 def last_rev(path: Path) -> int:

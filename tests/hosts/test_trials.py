@@ -304,16 +304,30 @@ def test_ctrl_c_detaches_from_a_cluster_that_was_up_before(
         machine.run("rm go")
 
 
-def test_results_are_here_after_down(client: Client, experiment: Any) -> None:
-    client.json("run", experiment(maxTrialNumber=2))
+def test_results_are_here_after_down_but_those_of_a_trial_that_has_closed_its_own(
+    client: Client, experiment: Any
+) -> None:
+    closing = """
+    import os
+    if os.getuid() != 0:
+        try:
+            os.mkdir("../../closed")
+            os.chmod(os.environ["NNI_SYS_DIR"] + "/stdout", 0)
+        except FileExistsError:
+            pass
+    """
+    watched = client.run("run", experiment(TRIAL + closing, maxTrialNumber=6))
     experiment_id = client.json("show")["experiment"]
-    trial_id = client.trials()[0]["trialId"]
+    here = [folder.name for folder in client.home.glob(f"nni-experiments/{experiment_id}/trials/*")]
+    assert len(here) == 5
+    assert "/stdout: Permission denied" in watched.stderr
+    trial_id = here[0]
     exported = client.run("export", "-t", "csv").stdout
     # As after `down`: nothing of the clusters is known.
     aside = client.home / "aside"
     shutil.move(client.home / ".ray-nni/clusters", aside)
     try:
-        assert client.json("show", experiment_id)["trials"] == {"SUCCEEDED": 2}
+        assert client.json("show", experiment_id)["trials"] == {"SUCCEEDED": 6}
         assert "x is" in client.run("logs", trial_id).stdout
         assert client.run("export", "-t", "csv").stdout == exported
         assert client.json("status")["clusters"] == []

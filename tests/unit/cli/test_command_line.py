@@ -184,6 +184,18 @@ def test_a_mistake_of_ours_is_told_as_one(typed: Type, config: Path, monkeypatch
     assert "Traceback" not in said.err
 
 
+def test_a_home_that_nothing_can_be_written_to_is_no_mistake_of_ours(
+    typed: Type, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "file").touch()
+    monkeypatch.setenv("HOME", str(home / "file"))
+    said = typed("status")
+    assert said.code == 2
+    assert f"{home}/file/.ray-nni: Not a directory. " in said.err
+    assert "set HOME to another folder" in said.err
+    assert "mistake" not in said.err
+
+
 # check
 
 

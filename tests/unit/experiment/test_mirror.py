@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import resource
 import sys
 import tarfile
 from dataclasses import replace
@@ -22,6 +23,7 @@ from ray_remote_nni.cluster.transport import Transport, quote
 from ray_remote_nni.errors import MachineError, NotFound
 from ray_remote_nni.experiment import collect, run
 from ray_remote_nni.experiment.access import ClusterAccess
+from ray_remote_nni.experiment.attach import attach
 from ray_remote_nni.experiment.collect import ARCHIVE_MARK
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.logs import _fetch, _in_turn, trial_output
@@ -244,6 +246,29 @@ def test_following_ends_with_the_experiment(home: Path, entry: ExperimentEntry) 
         return [pulse.status async for pulse in follow(entry, Head(cluster(home), LocalTransport()))]
 
     assert asyncio.run(up())[-1] == "DONE"
+
+
+def test_watching_waits_where_a_full_disk_here_takes_no_records_until_there_is_room(
+    home: Path, entry: ExperimentEntry
+) -> None:
+    record_on_head(home, ("aB3dE", "localhost"))
+    room = resource.getrlimit(resource.RLIMIT_FSIZE)
+    said = []
+
+    def trouble(message: str) -> None:
+        said.append(message)
+        if message:
+            resource.setrlimit(resource.RLIMIT_FSIZE, room)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, room[1]))
+    try:
+        status = asyncio.run(attach(entry, ClusterAccess(cluster(home), None), lambda: None, trouble))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, room)
+    assert status == "DONE"
+    assert [bool(message) for message in said] == [False, True, False]
+    assert f"{entry.mirror}: nothing can be recorded" in said[1]
+    assert "The experiment goes on there; trying again." in said[1]
 
 
 # Outputs
