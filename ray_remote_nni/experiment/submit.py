@@ -125,7 +125,8 @@ def check_gpus(loaded: LoadedConfig, state: ClusterState) -> None:
     if wanted > len(most.gpus):
         raise UsageError(
             f"trialGpuNumber: a trial wants {plural(wanted, 'GPU')}, and no machine offers more than {len(most.gpus)} "
-            f"({', '.join(f'{machine.label}: {len(machine.gpus)}' for machine in state.machines)})."
+            f"({', '.join(f'{machine.label}: {len(machine.gpus)}' for machine in state.machines)}). "
+            "Lower it, allow more in gpuIndices, or add a machine that has them, and repeat `ray-nni up`."
         )
 
 

@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 
 #: What is said of a host key, by how far it is to be trusted.
-_TRUST = {"verified": "verified", "recorded": "new, recorded", "unchecked": "not checked", None: "-"}
+_TRUST = {"verified": "verified", "recorded": "new, recorded", "unchecked": "not checked", None: "–"}
 
 
 def print_machines(console: Console, machines: Sequence[Mapping[str, Any]]) -> None:
@@ -54,7 +54,7 @@ def _cells(machine: Mapping[str, Any]) -> list[str]:
         f"{machine['freeBytes'] / 1024**3:.1f} GiB",
         _clock(machine["clockSkewSeconds"]),
         _ports(machine),
-        f"not {', '.join(blocked)}" if blocked else ("all others" if reaches else "-"),
+        f"not {', '.join(blocked)}" if blocked else ("all others" if reaches else "–"),
         "resolves" if machine["hostNameResolves"] else "not resolved",
     ]
 

@@ -36,7 +36,7 @@ def row(**changes: Any) -> str:
 
 @pytest.mark.parametrize(
     ("trust", "shown"),
-    [("verified", "verified"), ("recorded", "new, recorded"), ("unchecked", "not checked"), (None, "-")],
+    [("verified", "verified"), ("recorded", "new, recorded"), ("unchecked", "not checked"), (None, "–")],
 )
 def test_a_host_key_is_verified_only_where_it_was_recorded_before(trust: str | None, shown: str) -> None:
     assert f"  {shown}  " in row(hostKeyTrust=trust)
