@@ -18,10 +18,10 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "gamma": "not used: the best tenth of the trials is good",
         "constant_liar_type": "not used: running trials are among the bad ones",
     },
-    "Random": {"optimize_mode": "minimize", "seed": _SEED},
+    "Random": {"optimize_mode": "maximize", "seed": _SEED},
     "Anneal": {"optimize_mode": "maximize", "seed": _SEED},
-    "GridSearch": {"optimize_mode": "minimize"},
-    "Batch": {"optimize_mode": "minimize"},
+    "GridSearch": {"optimize_mode": "maximize"},
+    "Batch": {"optimize_mode": "maximize"},
     "Evolution": {"optimize_mode": "maximize", "seed": _SEED, "population_size": "32"},
     "Hyperband": {
         "optimize_mode": "maximize",

@@ -77,6 +77,12 @@ def unknown(source: Source, path: FieldPath, name: str, names: Sequence[str], me
     return source.problem((*path, "name"), f"there is no {path[0]} {name!r}; {message}", remedy)
 
 
+def mode_of(source: Source, block: str) -> str | None:
+    """What a tuner or assessor is told to do, None where it is told nothing, and may be either."""
+    mode = text_of(source.find((block, "classArgs", "optimize_mode")))
+    return mode if mode in ("maximize", "minimize") else None
+
+
 def check_own(source: Source, algorithm: AlgorithmConfig, path: FieldPath) -> list[Problem]:
     """What is wrong with a class of the user's own."""
     if algorithm.name is not None:
@@ -125,7 +131,7 @@ class ArgumentChecker:
         tuner = TUNERS[self._owner]
         arguments = self._given(path, tuner.rules)
         if "optimize_mode" not in arguments and tuner.default_mode == "maximize":
-            arguments["optimize_mode"] = "maximize"
+            arguments["optimize_mode"] = (None if tuner.learns else mode_of(self._source, "assessor")) or "maximize"
         return arguments
 
     def _given(self, path: FieldPath, rules: Mapping[str, Rule | None]) -> dict[str, Any]:

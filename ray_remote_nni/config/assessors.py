@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ray_remote_nni.config.algorithms import ArgumentChecker, check_own, nameless, unknown
-from ray_remote_nni.config.located import LocatedScalar, Source
+from ray_remote_nni.config.algorithms import ArgumentChecker, check_own, mode_of, nameless, unknown
+from ray_remote_nni.config.located import Source
 from ray_remote_nni.config.models import AlgorithmConfig
 from ray_remote_nni.config.names import FieldPath, listed
 from ray_remote_nni.config.problems import Problem
@@ -37,22 +37,15 @@ def check_assessor(source: Source, assessor: AlgorithmConfig, path: FieldPath) -
     checker = ArgumentChecker(source, name)
     arguments = checker.plain_arguments((*path, "classArgs"), _RULES[name])
     problems = checker.problems
-    if name == "Medianstop" and (mode := _tuners_mode(source)) is not None:
+    if name == "Medianstop" and (mode := mode_of(source, "tuner")) is not None:
         used = arguments.get("optimize_mode", "maximize")
         if used != mode:
             message = f"Medianstop has optimize_mode {used}, and the tuner {mode}: the best trials will be stopped"
             problems.append(
                 source.problem(path, message, f"Add optimize_mode: {mode} to its classArgs", level="warning")
             )
-    if name == "Curvefitting" and _tuners_mode(source) == "minimize":
+    if name == "Curvefitting" and mode_of(source, "tuner") == "minimize":
         message = "Curvefitting takes higher results for better, and the tuner lower: the best trials will be stopped"
         remedy = "Take Medianstop, or report what is to be maximized"
         problems.append(source.problem(path, message, remedy, level="warning"))
     return assessor.model_copy(update={"name": name, "class_args": arguments}), problems
-
-
-def _tuners_mode(source: Source) -> str | None:
-    """What the tuner is told to do, None where it is told nothing, and may be either."""
-    node = source.find(("tuner", "classArgs", "optimize_mode"))
-    mode = node.value if isinstance(node, LocatedScalar) else None
-    return mode if mode in ("maximize", "minimize") else None

@@ -120,6 +120,9 @@ class _Converter:
         if path == ("multiPhase",) and isinstance(entry.value, LocatedScalar) and entry.value.value is True:
             message = "experiments of several phases do not exist any more, since NNI 2.0"
             self._error(path, message, "Remove it, and ask for parameters once in a trial", entry)
+        elif path == ("multiThread",) and isinstance(entry.value, LocatedScalar) and entry.value.value is True:
+            message = "it has no effect: a tuner's methods are called one at a time, as in NNI since 2.4"
+            self._warn(path, message, entry)
         else:
             self._warn(path, "it has no effect, and the v2 schema has no such field", entry)
 

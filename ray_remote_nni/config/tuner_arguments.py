@@ -22,10 +22,14 @@ Rule = tuple[str, Callable[[Any], Any]]
 
 @dataclass(frozen=True)
 class TunerArguments:
-    """What a tuner takes beside a seed, and its `optimize_mode` where none is said."""
+    """What a tuner takes beside a seed, and its `optimize_mode` where none is said.
+
+    One that does not learn has none of its own: the best trial is then what NNI's web page takes for that.
+    """
 
     default_mode: str = "maximize"
     own: Mapping[str, Rule | None] = field(default_factory=dict)
+    learns: bool = True
 
     @property
     def rules(self) -> dict[str, Rule | None]:
@@ -129,10 +133,10 @@ _PBT: Mapping[str, Rule | None] = {
 TUNERS: Mapping[str, TunerArguments] = MappingProxyType(
     {
         "TPE": TunerArguments("minimize", {"tpe_args": None, **_OLD_HYPEROPT}),
-        "Random": TunerArguments("minimize"),
+        "Random": TunerArguments(learns=False),
         "Anneal": TunerArguments("maximize", _OLD_HYPEROPT),
-        "GridSearch": TunerArguments("minimize"),
-        "Batch": TunerArguments("minimize"),
+        "GridSearch": TunerArguments(learns=False),
+        "Batch": TunerArguments(learns=False),
         "Evolution": TunerArguments("maximize", {"population_size": _integer(1)}),
         "Hyperband": TunerArguments(
             "maximize", {"R": _integer(1), "eta": _integer(2), "exec_mode": words("serial", "parallelism")}

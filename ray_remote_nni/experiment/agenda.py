@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,8 +41,9 @@ class Agenda:
         self._by_hand: set[str] = set()
         self._exhausted = False
         self._ends = 0
-        self._closed = False
+        self._interrupted = False
         self._asking: asyncio.Task[dict[str, Any] | None] | None = None
+        self._asked_at = 0.0
 
     def is_empty(self, limit: int | None) -> bool:
         """Whether nothing is left to run, where `limit` is the most trials that there may be."""
@@ -82,13 +84,14 @@ class Agenda:
             self._store.start_attempt(trial.trial_id, trial.attempt)
             return trial
         trial_id = self._new_id()
+        self._interrupted = False
         while True:
             ends = self._ends
             parameters = await self._ask(trial_id)
             # While the tuner was thinking, what it waited for may have come to its end, and nobody else asks again.
-            if parameters is not None or self._closed or self._ends == ends or not self._suggestions.asks_again:
+            if parameters is not None or self._interrupted or self._ends == ends or not self._suggestions.asks_again:
                 break
-        if self._closed:
+        if self._interrupted:
             return None
         if parameters is None:
             self._exhausted = True
@@ -112,18 +115,24 @@ class Agenda:
         """Ask the tuner again, though it had nothing left: its search space is another one."""
         self._exhausted = False
 
-    def close(self) -> None:
-        """Say that nothing is next, from now on; a tuner that is thinking is not waited for."""
-        self._closed = True
+    @property
+    def thinking_s(self) -> float:
+        """For how many seconds the tuner has been thinking of the next parameters; 0 where it is not."""
+        return 0.0 if self._asking is None else time.monotonic() - self._asked_at
+
+    def interrupt(self) -> None:
+        """Have `next` return None now: a tuner that is thinking is not waited for."""
+        self._interrupted = True
         if self._asking is not None:
             self._asking.cancel()
 
     async def _ask(self, trial_id: str) -> dict[str, Any] | None:
+        self._asked_at = time.monotonic()
         self._asking = asyncio.ensure_future(self._suggestions.ask(trial_id))
         try:
             return await self._asking
         except asyncio.CancelledError:
-            if self._closed and self._asking.cancelled():
+            if self._interrupted and self._asking.cancelled():
                 return None
             raise
         finally:

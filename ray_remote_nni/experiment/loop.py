@@ -17,6 +17,7 @@ from ray_remote_nni.experiment.changes import changed
 from ray_remote_nni.experiment.earlier_results import learnt_notice
 from ray_remote_nni.experiment.end_notices import EndNotices
 from ray_remote_nni.experiment.judges import create_judge
+from ray_remote_nni.experiment.leave import take_leave
 from ray_remote_nni.experiment.outcome import KILLED, Ending, judge
 from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.places import TrialPlaces
@@ -37,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 _POLL_S = 0.25
 _COLLECT_S = 10.0
 _WATCH_S = 2.0
+#: How long a tuner may think while nothing runs, until the user is told.
+_THINK_S = 30.0
 
 
 class ExperimentLoop:
@@ -74,25 +77,20 @@ class ExperimentLoop:
         self._background = [asyncio.ensure_future(work) for work in beside]
         try:
             status = await self._run()
-            await self._take_leave(politely=not self._stopping)
+            await take_leave(self._store, self._suggestions, self._assessing, politely=not self._stopping)
             return status
         finally:
             for task in self._background:
                 task.cancel()
-            await self._take_leave(politely=False)
+            await take_leave(self._store, self._suggestions, self._assessing, politely=False)
             self._places.close()
 
     def stop(self) -> None:
         """End all running trials, and start no more. They run again when the experiment is resumed."""
         self._stopping = True
-        self._agenda.close()
+        self._agenda.interrupt()
         for attempt, _ in self._running.values():
             attempt.cancel()
-
-    async def _take_leave(self, *, politely: bool) -> None:
-        if self._assessing is not None:
-            await self._assessing.close(politely=politely)
-        await self._suggestions.close(politely=politely)
 
     async def _run(self) -> ExperimentStatus:
         while True:
@@ -133,12 +131,19 @@ class ExperimentLoop:
                         self._assessing.take(post.trial_id, attempt.metrics)
 
     async def _watch(self) -> None:
-        """Give up the trials of nodes that Ray has given up: it waits for their ends until the connection breaks."""
+        """Look after what may take for ever: a tuner's thinking, and trials of nodes that Ray has given up."""
+        told = False
         while True:
             await asyncio.sleep(_WATCH_S)
-            for attempt, _ in self._running.values():
+            running = self._running.values()
+            for attempt, _ in running:
                 if not self._places.lives(attempt.place):
                     attempt.give_up()
+            if self._time_limit.reached:
+                self._agenda.interrupt()
+            elif not told and self._agenda.thinking_s > _THINK_S and all(task.done() for _, task in running):
+                self._store.add_notice("warning", "nothing runs: the tuner has been thinking for half a minute")
+                told = True
 
     async def _listen(self) -> None:
         """Do what clients ask for, as it comes."""

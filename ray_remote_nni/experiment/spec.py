@@ -79,7 +79,9 @@ class ExperimentSpec:
     def optimize_mode(self) -> OptimizeMode:
         """Return maximize or minimize; the latter is the default of NNI's TPE, and not that of its web page."""
         if self.own_tuner is not None:
-            return "minimize" if self.own_tuner["class_args"].get("optimize_mode") == "minimize" else "maximize"
+            beside = self.own_assessor or self.assessor or {"class_args": {}}
+            mode = self.own_tuner["class_args"].get("optimize_mode") or beside["class_args"].get("optimize_mode")
+            return "minimize" if mode == "minimize" else "maximize"
         return "maximize" if self.tuner_args.get("optimize_mode") == "maximize" else "minimize"
 
     @property

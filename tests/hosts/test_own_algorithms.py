@@ -41,13 +41,15 @@ HANGING_TRIAL = """
 """
 TUNER = """
     import os
+    import time
     import nni
     from nni.tuner import Tuner
     from numbers_to_try import NUMBERS
 
     class Mine(Tuner):
-        def __init__(self, fail=False):
+        def __init__(self, fail=False, think=False):
             self.fail = fail
+            self.think = think
 
         def note(self, *what):
             with open(os.path.join(os.path.dirname(__file__), "seen.txt"), "a") as file:
@@ -59,6 +61,8 @@ TUNER = """
         def generate_parameters(self, parameter_id, **kwargs):
             if self.fail:
                 return NUMBERS[17]
+            while self.think and parameter_id > 0:
+                time.sleep(1)
             if parameter_id == len(NUMBERS):
                 raise nni.NoMoreTrialError()
             return {"x": NUMBERS[parameter_id]}
@@ -172,7 +176,21 @@ def test_own_tuners_and_assessors_are_told_what_nni_tells_and_their_errors_end_t
     failed = client.json("run", write(client, head, trial_pythons[0], TRIAL, tuner=failing), code=1)
     assert failed["status"] == "ERROR"
     assert "IndexError" in failed["error"]
-    assert "(mine.py, line 20, in generate_parameters)" in failed["error"]
+    assert "(mine.py, line 22, in generate_parameters)" in failed["error"]
+
+
+def test_a_tuner_that_thinks_for_ever_does_not_outlast_the_time_limit(
+    client: Client, head: m.TestMachine, trial_pythons: list[Path]
+) -> None:
+    config = write(client, head, trial_pythons[0], TRIAL, tuner={**MINE, "classArgs": {"think": True}})
+    config.write_text(config.read_text(encoding="utf-8") + "maxExperimentDuration: 36s\n", encoding="utf-8")
+
+    ended = client.run("run", config)
+
+    assert "DONE" in ended.stdout
+    assert "nothing runs: the tuner has been thinking" in ended.stderr
+    assert "your tuner or assessor was still busy" in ended.stderr
+    assert [trial["status"] for trial in client.trials()] == ["SUCCEEDED"]
 
 
 def test_an_own_advisor_is_told_every_result_and_may_end_trials(

@@ -125,6 +125,11 @@ def test_the_block_of_the_other_platform_is_dropped_with_a_warning(load: Load) -
     assert (warning.field, warning.line) == ("machineList", 6)
 
 
+def test_that_a_tuner_had_several_threads_is_said_to_be_over(load: Load) -> None:
+    [warning] = load(LOCAL + "multiThread: true\n").warnings
+    assert "called one at a time, as in NNI since 2.4" in warning.message
+
+
 def test_an_advisor_is_a_tuner(experiment: Experiment, problems: Problems) -> None:
     text = LOCAL.replace("tuner: {builtinTunerName", "advisor: {builtinAdvisorName")
     assert experiment(text.replace("TPE", "Hyperband")).tuner.name == "Hyperband"

@@ -313,7 +313,8 @@ sharedStorage:
     ("tuner", "name", "class_args"),
     [
         ("{name: gridSearch, classArgs: {optimize_mode: maximize}}", "GridSearch", {"optimize_mode": "maximize"}),
-        ("{name: Random, classArgs: {seed: 4}}", "Random", {"seed": 4}),
+        ("{name: Random, classArgs: {seed: 4}}", "Random", {"seed": 4, "optimize_mode": "maximize"}),
+        ("{name: TPE}", "TPE", {}),
         ("{name: Anneal}", "Anneal", {"optimize_mode": "maximize"}),
     ],
 )
@@ -327,7 +328,14 @@ def test_the_tuners_of_nni_have_their_names_and_defaults(
 def test_batch_takes_its_own_form_of_a_search_space(experiment: Experiment) -> None:
     sets = "combine_params: {_type: choice, _value: [{lr: 0.1}, {lr: 0.2}]}"
     config = experiment(LOCAL.replace("{name: TPE}", "{name: batchtuner}").replace(_LR, sets))
-    assert (config.tuner.name, config.tuner.class_args) == ("Batch", {})
+    assert (config.tuner.name, config.tuner.class_args) == ("Batch", {"optimize_mode": "maximize"})
+
+
+def test_a_tuner_that_does_not_care_goes_by_the_assessors_mode_as_nnis_web_page_does(experiment: Experiment) -> None:
+    assessor = "assessor: {name: Medianstop, classArgs: {optimize_mode: minimize}}\n"
+    for tuner, mode in (("Random", "minimize"), ("Anneal", "maximize")):
+        config = experiment(LOCAL.replace("{name: TPE}", f"{{name: {tuner}}}") + assessor)
+        assert config.tuner.class_args == {"optimize_mode": mode}
 
 
 def test_what_nni_lets_anneal_be_told_has_no_effect_and_says_so(load: Load) -> None:

@@ -37,10 +37,15 @@ class Numbers:
 
 
 class Thinker(Numbers):
-    """Thinks for ever."""
+    """Thinks for ever when it is asked first."""
+
+    asked = 0
 
     async def ask(self, trial_id: str) -> dict[str, Any] | None:
-        return await asyncio.get_running_loop().create_future()
+        self.asked += 1
+        if self.asked == 1:
+            await asyncio.Event().wait()
+        return await super().ask(trial_id)
 
 
 class Halving:
@@ -140,19 +145,20 @@ def test_parameters_that_come_unasked_run_though_there_was_nothing_before(store:
     assert values(following(on, 1)) == [5]
 
 
-def test_closing_does_not_wait_for_a_tuner_that_thinks(store: RecordStore) -> None:
+def test_a_tuner_that_thinks_can_be_interrupted_and_asked_again(store: RecordStore) -> None:
     on = agenda(store, Thinker())
 
-    async def ask() -> Waiting | None:
+    async def ask() -> list[Waiting | None]:
         asking = asyncio.ensure_future(on.next(alone=True))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        on.close()
-        return await asking
+        await asyncio.sleep(0.01)
+        assert on.thinking_s > 0
+        on.interrupt()
+        return [await asking, await on.next(alone=True)]
 
-    assert asyncio.run(ask()) is None
+    assert values(asyncio.run(ask())) == [None, 0]
+    assert on.thinking_s == 0
     with RecordReader(store.path) as records:
-        assert records.trials() == []
+        assert [trial.sequence for trial in records.trials()] == [0]
 
 
 def test_a_trial_that_ends_while_the_tuner_thinks_is_not_forgotten(tmp_path: Path) -> None:

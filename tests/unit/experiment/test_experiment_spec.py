@@ -81,6 +81,21 @@ def test_the_optimize_mode_is_the_tuners_and_minimize_is_its_default(arguments: 
 
 
 @pytest.mark.parametrize(
+    ("tuner", "assessor", "mode"),
+    [
+        ({}, {}, "maximize"),
+        ({}, {"optimize_mode": "minimize"}, "minimize"),
+        ({"optimize_mode": "maximize"}, {"optimize_mode": "minimize"}, "maximize"),
+    ],
+)
+def test_a_tuner_of_ones_own_that_is_told_nothing_goes_by_the_assessors_mode(
+    tuner: dict[str, Any], assessor: dict[str, Any], mode: str
+) -> None:
+    spec = experiment_spec(own_tuner={"class_args": tuner}, assessor={"name": "Medianstop", "class_args": assessor})
+    assert spec.optimize_mode == mode
+
+
+@pytest.mark.parametrize(
     ("arguments", "seed"), [({}, None), ({"seed": None}, None), ({"seed": 0}, 0), ({"seed": 5}, 5)]
 )
 def test_the_seed_is_the_tuners(arguments: dict[str, Any], seed: int | None) -> None:
