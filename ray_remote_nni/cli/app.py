@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ray_remote_nni import __version__
-from ray_remote_nni.cli import change, cluster, configuration, delete, experiment, query
+from ray_remote_nni.cli import change, cluster, configuration, delete, experiment, nnictl, query
 from ray_remote_nni.cli.output import Interrupted, say, say_problem
 from ray_remote_nni.config import ConfigInvalid
 from ray_remote_nni.errors import RayNniError, UsageError
@@ -48,8 +48,8 @@ _DEBUG = False
 #: What a home, or a folder for results, does that is full, read-only or somebody else's.
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 _DISK_REMEDY = (
-    "What is up, and where results are, is remembered in ~/.ray-nni on this computer: make room there, make it writable, "
-    "or set HOME to another folder, for all commands."
+    "What is up, and where results are, is remembered in ~/.ray-nni on this computer: make room there, make it "
+    "writable, or set HOME to another folder, for all commands."
 )
 
 
@@ -69,6 +69,9 @@ def _options(
 def main() -> None:
     """Run the command line; the exit code is as the contract lists it."""
     try:
+        hint = nnictl.hint_for(sys.argv[1:])
+        if hint is not None:
+            raise UsageError(hint)
         app()
     except Interrupted as error:
         say(str(error))

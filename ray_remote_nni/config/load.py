@@ -28,6 +28,11 @@ from ray_remote_nni.config.text_file import Unreadable, read_text
 from ray_remote_nni.config.unused import unused_warnings
 from ray_remote_nni.config.yaml_source import Unparsable, parse_yaml
 
+_FROM_PROGRAM = (
+    "Write one with a line NAME: VALUE for each experiment.config.NAME = VALUE of the program, and trainingService: "
+    "{platform: local} for Experiment('local')"
+)
+
 
 @dataclass(frozen=True)
 class LoadedConfig:
@@ -96,7 +101,10 @@ def read_source(path: Path) -> Source:
     """The file as located values. Raises ConfigInvalid where it is no YAML mapping."""
     file = str(path)
     try:
-        node = parse_yaml(read_text(path))
+        text = read_text(path)
+        if path.suffix == ".py":
+            raise Unreadable("this is a Python program; an experiment is described by a YAML file", _FROM_PROGRAM)
+        node = parse_yaml(text)
     except Unreadable as error:
         raise ConfigInvalid([Problem(file, None, None, "", "error", error.message, error.remedy)]) from error
     except Unparsable as error:

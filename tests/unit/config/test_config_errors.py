@@ -331,3 +331,13 @@ def test_ports_that_do_not_go_together(problems: Problems, ports: str, field: st
     problem = only(problems(LOCAL + f"ray: {{ports: {ports}}}\n"))
     assert problem.field == f"ray.ports.{field}"
     assert words in problem.message
+
+
+def test_a_program_that_launches_an_experiment_is_told_what_to_write(tmp_path: Path) -> None:
+    program = tmp_path / "main.py"
+    program.write_text("from nni.experiment import Experiment\nexperiment = Experiment('local')\n", encoding="utf-8")
+    with pytest.raises(ConfigInvalid) as refused:
+        load_config(program, {})
+    problem = only(refused.value.problems)
+    assert "this is a Python program" in problem.message
+    assert "a line NAME: VALUE for each experiment.config.NAME = VALUE" in str(problem.remedy)

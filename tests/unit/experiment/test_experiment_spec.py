@@ -170,7 +170,9 @@ def cluster_with_gpus(*gpus: int) -> ClusterState:
 
 def test_trials_that_no_machine_could_ever_run_are_refused_with_what_each_has(tmp_path: Path) -> None:
     loaded = load(tmp_path, REMOTE + "trialGpuNumber: 2\n")
-    with pytest.raises(UsageError, match=r"wants 2 GPUs, and no machine offers more than 1 \(m0: 1, m1: 0\)\. Lower it"):
+    with pytest.raises(
+        UsageError, match=r"wants 2 GPUs, and no machine offers more than 1 \(m0: 1, m1: 0\)\. Lower it"
+    ):
         check_gpus(loaded, cluster_with_gpus(1, 0))
 
 
