@@ -46,8 +46,12 @@ def register(app: typer.Typer, trials: typer.Typer) -> None:
 
 def update(
     experiment: ExperimentArgument = None,
-    concurrency: Annotated[int | None, typer.Option("--concurrency", min=1, help="Trials that run at once.")] = None,
-    max_trials: Annotated[int | None, typer.Option("--max-trials", min=1, help="Limit of their number.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", min=1, max=10**9, help="Trials that run at once.")
+    ] = None,
+    max_trials: Annotated[
+        int | None, typer.Option("--max-trials", min=1, max=10**9, help="Limit of their number.")
+    ] = None,
     duration: Annotated[str | None, typer.Option("--duration", help="Limit of the whole: 24h.")] = None,
     search_space: Annotated[
         Path | None, typer.Option("--search-space", help="JSON or YAML file of the new search space.")

@@ -19,7 +19,6 @@ from ray_remote_nni.config.located import (
     Source,
     describe,
     is_null,
-    text_of,
     to_plain,
 )
 from ray_remote_nni.config.models import is_model, model_of_values
@@ -195,10 +194,12 @@ class Builder:
 
 def _example_of(model: type[BaseModel], found: Node) -> str | None:
     """How to write the fields of a model. A text that stands in their place is most likely the first that matters."""
-    text = text_of(found) if isinstance(found, LocatedScalar) and found.template is None else None
+    is_text = isinstance(found, LocatedScalar) and isinstance(found.value, str) and found.template is None
+    text = found.text if isinstance(found, LocatedScalar) and is_text else None
     for info in model.model_fields.values():
         if info.examples:
-            return f"Write its fields, such as {info.alias}: {text or info.examples[0]}"
+            fits = info.alias != "platform" or text in ("local", "remote")
+            return f"Write its fields, such as {info.alias}: {text if text and fits else info.examples[0]}"
     return None
 
 

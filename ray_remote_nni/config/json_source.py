@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 
 from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, LocatedScalar, Mark, Node
-from ray_remote_nni.config.yaml_source import MAX_DEPTH, TOO_DEEP, Flaw, Unparsable
+from ray_remote_nni.config.yaml_source import MAX_DEPTH, MAX_DIGITS, TOO_DEEP, TOO_LONG, Flaw, Unparsable
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _TRAILING_COMMA = re.compile(r",\s*[\]}]")
@@ -39,7 +39,7 @@ _WORDS = {
 def parse_json(text: str) -> Node:
     """The value of a text, as `json.loads` reads it. Raises Unparsable."""
     try:
-        json.loads(text)
+        json.loads(text, parse_int=_whole)
         walker = _Walker(text)
         node, _ = walker.value(0)
     except json.JSONDecodeError as error:
@@ -62,6 +62,10 @@ def _flaw(text: str, error: json.JSONDecodeError) -> Flaw:
         return Flaw(Mark(error.lineno, error.colno), "broken JSON: it has no comments", "Remove this one")
     message, remedy = _WORDS.get(error.msg, (error.msg.lower(), "Check quotes, brackets and commas around it"))
     return Flaw(Mark(error.lineno, error.colno), f"broken JSON: {message}", remedy)
+
+
+def _whole(digits: str) -> int:
+    return int(digits[:MAX_DIGITS])
 
 
 class _Walker:
@@ -89,7 +93,10 @@ class _Walker:
             return LocatedScalar(content, content, False, self._mark(start)), end
         word = _WORD.match(self._text, start)
         assert word is not None
-        return LocatedScalar(json.loads(word.group()), word.group(), True, self._mark(start)), word.end()
+        if len(word.group()) > MAX_DIGITS and isinstance(json.loads(word.group(), parse_int=_whole), int):
+            self.flaws.append(Flaw(self._mark(start), *TOO_LONG))
+        value = json.loads(word.group(), parse_int=_whole)
+        return LocatedScalar(value, word.group(), True, self._mark(start)), word.end()
 
     def _object(self, start: int) -> tuple[Node, int]:
         entries: dict[str, Entry] = {}

@@ -74,7 +74,8 @@ def _one_service(source: Source, problems: list[Problem]) -> Source:
         problems.append(
             source.problem(("trainingService",), "found an empty list; accepted: a training service", remedy)
         )
-        return replace(source, root=source.root.without("trainingService"))
+        elsewhere = source.elsewhere | {("trainingService",)}
+        return replace(source, root=source.root.without("trainingService"), elsewhere=elsewhere)
     platforms = [_platform(service) for service in services]
     if len(services) > 1 and set(platforms) == {"remote"}:
         return _joined(source, entry, services)

@@ -13,7 +13,9 @@ from ray_remote_nni.config.public import duration_text
 _TIME_UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _SIZE_UNITS = {"tb": 1024**4, "gb": 1024**3, "mb": 1024**2, "kb": 1024, "b": 1}
 _QUANTITY = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?|[0-9]+\.)\s*([a-z]*)")
-_WHOLE = re.compile(r"[+-]?[0-9]+")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,300}")
+#: More than anybody means, and less than what a database holds.
+LARGEST = 10**9
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9]))?")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt])(?:i?b?|[a-z]*bytes?|igs?)")
 _WORDED = re.compile(
@@ -47,17 +49,17 @@ def number(value: object) -> float | int | None:
 
 
 def whole(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
-    """The validator of a whole number in a range, which raises Refused."""
-    accepted = f"a whole number of at least {minimum}"
-    if maximum is not None:
-        accepted = f"a whole number from {minimum} to {maximum}"
+    """The validator of a whole number in a range, which raises Refused; without a maximum it is LARGEST."""
+    most = LARGEST if maximum is None else maximum
 
     def validate(value: Any) -> int:
         result = whole_number(value)
-        if result is None or result < minimum or (maximum is not None and result > maximum):
+        if result is None or not minimum <= result <= most:
+            of_at_least = maximum is None and (result is None or result < minimum)
+            accepted = f"of at least {minimum}" if of_at_least else f"from {minimum} to {most}"
             meant = whole_number(number(value))
-            fits = meant is not None and meant >= minimum and (maximum is None or meant <= maximum)
-            raise Refused(accepted, f"Write {meant}" if fits else None)
+            fits = meant is not None and minimum <= meant <= most
+            raise Refused(f"a whole number {accepted}", f"Write {meant}" if fits else None)
         return result
 
     return validate

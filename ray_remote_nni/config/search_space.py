@@ -26,6 +26,12 @@ TYPES = ("choice", *RANGE_TYPES)
 _NAS_TYPES = ("layer_choice", "input_choice", "value_choice", "mutable_layer", "mutable_type")
 
 
+#: A search space, as an example.
+EXAMPLE = '{"lr": {"_type": "loguniform", "_value": [0.0001, 0.1]}}'
+#: The logarithm of the largest number that there is.
+_LARGEST_LOG = 709
+
+
 @dataclass(frozen=True)
 class SpaceProblem:
     """Something wrong or noteworthy at a path in the search space: `("lr", "_value", 1)`."""
@@ -43,7 +49,10 @@ def check_search_space(space: Any) -> tuple[dict[str, Any], list[SpaceProblem]]:
     says, with a warning. Choices are passed on as they are. With errors, the returned space is of no use.
     """
     if not isinstance(space, dict):
-        return {}, [SpaceProblem((), f"found {_shown(space)}; accepted: a mapping of parameter names")]
+        remedy = f"Write {EXAMPLE}"
+        if isinstance(space, str):
+            remedy = "Remove the quotes around it" if "{" in space else f"Write searchSpaceFile: {_plain(space)}"
+        return {}, [SpaceProblem((), f"found {_shown(space)}; accepted: a mapping of parameter names", remedy)]
     checker = _Checker()
     checked = checker.space(space, ())
     if not space:
@@ -185,9 +194,7 @@ class _Checker:
         checked = [number for number in numbers if number is not None]
         if bad:
             return []
-        constant = kind != "randint" and not kind.endswith("normal") and checked[0] == checked[1]
-        for index, message in _range_errors(kind, checked):
-            hint = f'For a constant, write {{"_type": "choice", "_value": [{checked[0]}]}}' if constant else None
+        for index, message, hint in _range_errors(kind, checked):
             self.error((*path, index), message, hint)
         return [int(number) for number in checked] if kind == "randint" else checked
 
@@ -198,18 +205,28 @@ def range_names(kind: str) -> tuple[str, ...]:
     return (*names, "q") if kind.startswith("q") else names
 
 
-def _range_errors(kind: str, numbers: list[float | int]) -> Iterator[tuple[int, str]]:
+def _range_errors(kind: str, numbers: list[float | int]) -> Iterator[tuple[int, str, str | None]]:
     first, second = numbers[:2]
     if kind.endswith("normal"):
         if second <= 0:
-            yield 1, f"sigma must be above 0, found {second}"
+            yield 1, f"sigma must be above 0, found {second}", None
+        elif kind.endswith("lognormal") and first + 10 * second > _LARGEST_LOG:
+            message = f"mu and sigma of {kind} are of the logarithm: exp({first} + {second}) and more will be drawn"
+            yield 0, message, "Write the logarithms of what you mean"
     elif first >= second:
         excluded = ", which is excluded itself" if kind == "randint" else ""
-        yield 0, f"low must be below high{excluded}, found {first} and {second}"
+        turned = json.dumps([second, first, *numbers[2:]])
+        remedy = f"Write {turned}" if first > second and (second > 0 or "log" not in kind) else None
+        if first == second and kind != "randint":
+            remedy = f'For a constant, write {{"_type": "choice", "_value": [{first}]}}'
+        yield 0, f"low must be below high{excluded}, found {first} and {second}", remedy
+    elif not math.isfinite(float(second) - first):
+        yield 0, "high is further from low than any number says", "Write a narrower range"
     if kind.endswith("loguniform") and first <= 0:
-        yield 0, f"low must be above 0, found {first}: the bounds of {kind} are given as they are, not as logarithms"
+        message = f"low must be above 0, found {first}: the bounds of {kind} are given as they are, not as logarithms"
+        yield 0, message, None
     if len(numbers) == 3 and numbers[2] <= 0:
-        yield 2, f"q, the step, must be above 0, found {numbers[2]}"
+        yield 2, f"q, the step, must be above 0, found {numbers[2]}", None
 
 
 def _number(value: Any) -> float | int | None:
@@ -235,6 +252,10 @@ def _holds_parameter(value: Any) -> bool:
     if isinstance(value, dict):
         return {"_type", "_value"} <= value.keys() or any(map(_holds_parameter, value.values()))
     return isinstance(value, list) and any(map(_holds_parameter, value))
+
+
+def _plain(text: str) -> str:
+    return text if len(text) <= 60 else "search_space.json"
 
 
 def _shown(value: Any) -> str:

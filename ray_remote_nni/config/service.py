@@ -43,8 +43,14 @@ def build_service(builder: Builder) -> LocalConfig | RemoteConfig | None:
     if node is None:
         if PATH in source.elsewhere:
             return None
-        example = "Add it, such as trainingService: {platform: local}"
-        builder.problems.append(source.problem(PATH, "this field is required", example))
+        entry = source.root.get("trainingService")
+        example = "such as trainingService: {platform: local}"
+        if entry is None:
+            problem = source.problem(PATH, "this field is required", f"Add it, {example}")
+        else:
+            message = "this field is required, and it is empty"
+            problem = source.problem(PATH, message, f"Fill it, {example}", mark=entry.mark)
+        builder.problems.append(problem)
         return None
     if not isinstance(node, LocatedDict):
         return builder.build(LocalConfig, node, PATH)

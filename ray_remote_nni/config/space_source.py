@@ -14,7 +14,7 @@ from ray_remote_nni.config.json_source import parse_json
 from ray_remote_nni.config.located import LocatedDict, LocatedScalar, Node, Source, text_of, to_plain
 from ray_remote_nni.config.names import FieldPath, nearest
 from ray_remote_nni.config.problems import Problem
-from ray_remote_nni.config.search_space import SpaceProblem, check_search_space
+from ray_remote_nni.config.search_space import EXAMPLE, SpaceProblem, check_search_space
 from ray_remote_nni.config.text_file import Unreadable, read_text
 from ray_remote_nni.config.tuner_spaces import unsupported
 from ray_remote_nni.config.values import resolve_path
@@ -66,7 +66,9 @@ def _find(source: Source, base: Path) -> tuple[Source, FieldPath]:
         name = source.name(("searchSpaceFile",))
         inline_too = ", or the space itself as searchSpace" if name == "searchSpaceFile" else ""
         remedy = f"Add {name}: search_space.json{inline_too}"
-        raise _NoSpace(source.problem(("searchSpaceFile",), message, remedy, mark=source.root.mark))
+        empty = source.root.get("searchSpace") or source.root.get("searchSpaceFile")
+        mark = empty.mark if empty is not None else source.root.mark
+        raise _NoSpace(source.problem(("searchSpaceFile",), message, remedy, mark=mark))
     text = text_of(file)
     if not text:
         # The model refuses what is no text.
@@ -117,7 +119,8 @@ def _read(source: Source, path: Path) -> Source:
         raise _NoSpace(source.problem(here, f"{path} is empty", "Write the search space into it"))
     if not isinstance(node, LocatedDict):
         message = "it holds no mapping of parameter names"
-        raise _NoSpace(Problem(name, node.mark.line, node.mark.column, "", "error", message))
+        remedy = f"Write one, such as {EXAMPLE}"
+        raise _NoSpace(Problem(name, node.mark.line, node.mark.column, "", "error", message, remedy))
     return replace(source, file=name, root=node, original_names={})
 
 

@@ -36,7 +36,7 @@ class TunerArguments:
         """The rules of all arguments by name; None for one that is a mapping of its own."""
         return {
             "optimize_mode": words("minimize", "maximize"),
-            "seed": at_least(0, whole_number, "a whole number of at least 0"),
+            "seed": _SEED,
             **self.own,
         }
 
@@ -69,6 +69,10 @@ def _integer(least: int) -> Rule:
     return at_least(least, whole_number, f"a whole number of at least {least}")
 
 
+def _up_to(most: int, found: int | None) -> int | None:
+    return None if found is None or found > most else found
+
+
 def _at_most(maximum: float, rule: Rule) -> Rule:
     accepted, convert = rule
 
@@ -80,6 +84,8 @@ def _at_most(maximum: float, rule: Rule) -> Rule:
 
 
 _SHARE = _at_most(1, at_least(0, number, "a number of at least 0"))
+#: The records keep it.
+_SEED = at_least(0, lambda value: _up_to(2**63 - 1, whole_number(value)), "a whole number of at least 0, below 2**63")
 _POSITIVE = at_least(0, number, "a number above 0", exclusive=True)
 
 

@@ -14,6 +14,11 @@ from ray_remote_nni.config.located import Entry, LocatedDict, LocatedList, Locat
 MAX_VALUES = 1_000_000
 # Python's stack limits what can be walked; no experiment comes near.
 MAX_DEPTH = 200
+# Python turns neither a longer one into a float, nor a much longer one into a number at all.
+MAX_DIGITS = 300
+
+# Spaces that come with text out of web pages and word processors.
+_ODD_SPACE = re.compile("[\u00a0\u2000-\u200b\u202f\u3000]")
 
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {_TAG + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "value")}
@@ -34,6 +39,7 @@ class Flaw:
         return f"{self.mark.line}:{self.mark.column}: {self.message}.{remedy}"
 
 
+TOO_LONG = (f"this number has more than {MAX_DIGITS} digits", "Write a smaller one, or put it in quotes")
 TOO_DEEP = Flaw(Mark(1, 1), f"lists and mappings are nested more than {MAX_DEPTH} deep", "Check the brackets")
 
 
@@ -67,6 +73,8 @@ def parse_yaml(text: str) -> Node | None:
 
 def resolve_plain(text: str) -> str | int | float | bool | None:
     """The value that YAML gives to this text where it stands without quotes."""
+    if len(text) > MAX_DIGITS:
+        return text
     loader = yaml.SafeLoader("")
     tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     node = yaml.ScalarNode(tag, text)
@@ -126,6 +134,9 @@ class _Reader:
             parts = [self._measured(item) for item in node.value]
             return _whole(LocatedList(tuple(part.node for part in parts), mark), parts)
         if isinstance(node, yaml.ScalarNode) and node.tag in _SCALAR_TAGS:
+            if node.tag == _TAG + "int" and len(node.value) > MAX_DIGITS:
+                self.flaws.append(Flaw(mark, *TOO_LONG))
+                return _leaf(LocatedScalar(node.value, node.value, True, mark))
             try:
                 value = _scalar_value(self._loader, node)
             except (yaml.YAMLError, ValueError, OverflowError):
@@ -144,7 +155,7 @@ class _Reader:
             if key_node.tag == _TAG + "merge":
                 merged += self._merged_mappings(value_node)
             elif not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in _SCALAR_TAGS:
-                self.flaws.append(Flaw(mark, "a list or mapping cannot be a field's name"))
+                self.flaws.append(Flaw(mark, "a list or mapping cannot be a field's name", "Write a text"))
             elif key_node.value in own:
                 first = own[key_node.value][1]
                 self.flaws.append(
@@ -166,7 +177,7 @@ class _Reader:
         candidates = node.value if isinstance(node, yaml.SequenceNode) else [node]
         mappings = [candidate for candidate in candidates if isinstance(candidate, yaml.MappingNode)]
         if len(mappings) < len(candidates):
-            self.flaws.append(Flaw(_mark(node.start_mark), "<< merges mappings only"))
+            self.flaws.append(Flaw(_mark(node.start_mark), "<< merges mappings only", "Name an alias of one"))
         return mappings
 
 
@@ -203,7 +214,13 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> Flaw:
     problem = error.problem or ""
     line = text.splitlines()[mark.line - 1] if mark.line <= len(text.splitlines()) else ""
     if "'\\t'" in problem or line[: mark.column].strip(" ").startswith("\t"):
-        return Flaw(mark, "a tab stands where YAML wants spaces", "Indent with spaces only")
+        indents = not line[: mark.column - 1].strip()
+        remedy = "Indent with spaces only" if indents else "Write a space in its place"
+        return Flaw(mark, "a tab stands where YAML wants spaces", remedy)
+    for number, near in enumerate(text.splitlines()[max(0, mark.line - 2) : mark.line], max(1, mark.line - 1)):
+        if (odd := _ODD_SPACE.search(near)) is not None:
+            message = f"a space of another kind (U+{ord(odd.group()):04X}) stands where YAML wants a plain one"
+            return Flaw(Mark(number, odd.start() + 1), message, "Type it anew")
     if re.search(r"\$\{[A-Za-z_0-9]*(:-)?$", line[: mark.column]):
         message = "a ${...} inside [ ] or { } must be in quotes, since { starts a mapping there"
         return Flaw(mark, message, 'Put the value in double quotes: "${NAME}"')
