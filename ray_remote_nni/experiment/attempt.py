@@ -15,7 +15,6 @@ from ray.exceptions import (
     NodeDiedError,
     RayError,
     RpcError,
-    TaskCancelledError,
     WorkerCrashedError,
 )
 
@@ -28,6 +27,7 @@ from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, TrialEvent, TrialSpec
 from ray_remote_nni.trial.task import events_of, on_node, run_trial
 
+_SILENT = "it does not answer any more"
 _IN_WORDS: Mapping[type[RayError], str] = {
     NodeDiedError: "its Ray node died",
     LocalRayletDiedError: "its Ray node died",
@@ -40,7 +40,7 @@ _IN_WORDS: Mapping[type[RayError], str] = {
 class Lost:
     """The attempt came to nothing through no fault of the trial's: its machine, worker or guard failed."""
 
-    machine: str | None
+    machine: str
     error: str
 
 
@@ -115,16 +115,16 @@ class Attempt:
         """Wait for the end; `events` is whole then."""
         result = asyncio.wrap_future(self._task.future())
         await asyncio.wait([result, self._given_up], return_when=asyncio.FIRST_COMPLETED)
-        machine = self.started.machine if self.started is not None else None
+        machine = self.started.machine if self.started is not None else self.place.machine.host
         if not result.done():
             result.cancel()
-            return Cancelled() if self._cancelled else Lost(machine, "it does not answer any more")
+            return Cancelled() if self._cancelled else Lost(machine, _SILENT)
         try:
             self.events = events_of(result.result())
-        except TaskCancelledError:
-            return Cancelled()
         except RayError as error:
-            return Cancelled() if self._cancelled else Lost(machine, _why(error))
+            # What the machine has not begun yet Ray cancels at once, also where it is we who give the machine up.
+            why = _SILENT if self._given_up.done() else _why(error)
+            return Cancelled() if self._cancelled else Lost(machine, why)
         last = self.events[-1]
         if isinstance(last, NotStarted):
             return Lost(last.machine, last.error)

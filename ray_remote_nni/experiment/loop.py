@@ -281,11 +281,10 @@ class ExperimentLoop:
     def _retry(self, attempt: Attempt, lost: Lost) -> None:
         """Run a trial again whose machine was lost, with the same parameters, unless that happened too often."""
         trial = attempt.trial
-        where = lost.machine or "its machine"
-        _LOG.warning("trial %s was lost with %s: %s", trial.trial_id, where, lost.error)
+        _LOG.warning("trial %s was lost with %s: %s", trial.trial_id, lost.machine, lost.error)
         retries = self._retries.get(trial.trial_id, 0)
         if retries >= self._spec.max_trial_retries:
-            error = f"lost {plural(retries + 1, 'time')}, the last time with {where}: {lost.error}"
+            error = f"lost {plural(retries + 1, 'time')}, the last time with {lost.machine}: {lost.error}"
             self._store.finish(trial.trial_id, trial.attempt, "FAILED", outcome="lost", error=error)
             self._tell(trial.trial_id, None, attempt.metrics, succeeded=False)
             return
@@ -293,7 +292,7 @@ class ExperimentLoop:
         if self._assessing is not None:
             self._assessing.forget(trial.trial_id)
         self._retries[trial.trial_id] = retries + 1
-        number = self._store.requeue_trial(trial.trial_id, "lost", f"lost with {where}: {lost.error}")
-        self._store.add_notice("warning", f"lost with {where} ({lost.error}); it runs again", trial.trial_id)
+        number = self._store.requeue_trial(trial.trial_id, "lost", f"lost with {lost.machine}: {lost.error}")
+        self._store.add_notice("warning", f"lost with {lost.machine} ({lost.error}); it runs again", trial.trial_id)
         if number is not None:
             self._agenda.add(Waiting(trial.trial_id, trial.sequence, number, trial.parameters))

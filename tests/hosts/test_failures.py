@@ -152,7 +152,7 @@ def test_trials_of_a_machine_whose_raylet_is_killed_run_again_elsewhere_with_the
     assert {machine["status"] for machine in client.json("status")["clusters"][0]["machines"]} == {"up"}
 
 
-def test_trials_of_a_machine_that_is_cut_off_run_again_elsewhere_as_soon_as_ray_gives_it_up(
+def test_trials_of_a_machine_that_is_cut_off_or_hangs_run_again_elsewhere_as_soon_as_ray_gives_it_up(
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:
     client.run("run", experiment, "--detach")
@@ -160,20 +160,26 @@ def test_trials_of_a_machine_that_is_cut_off_run_again_elsewhere_as_soon_as_ray_
     lost = [trial_id for trial_id, trial in before.items() if trial["machine"] == machines[2].address]
     assert lost
     machines[2].cut()
+    # What runs on a machine whose raylet hangs goes on, and what is sent there never begins.
+    hanging = pid_of(machines[1], "raylet/raylet")
+    machines[1].kill(hanging, signal.SIGSTOP)
+    let_go(machines[:2])
     # Ray itself waits for their ends until the connection breaks, which takes minutes.
     try:
         until(lambda: all(by_id(client.trials())[trial_id]["attempt"] == 2 for trial_id in lost), 60)
     finally:
         machines[2].heal()
+        machines[1].kill(hanging, signal.SIGCONT)
     let_go(machines)
 
     assert client.json("attach")["trials"] == {"SUCCEEDED": 8}
     after = by_id(client.trials())
     assert {after[trial_id]["machine"] for trial_id in lost}.isdisjoint({machines[2].address})
     notices = client.run("show").stdout
-    assert f"lost with {machines[2].address} (it does not answer any more); it runs again" in notices
+    for machine in machines[1:]:
+        assert f"lost with {machine.address} (it does not answer any more); it runs again" in notices
     until(lambda: not grandchildren(machines))
-    until(lambda: not any("raylet/raylet" in str(process) for process in machines[2].processes()))
+    until(lambda: not any("raylet/raylet" in str(p) for machine in machines[1:] for p in machine.processes()))
     client.run("up")
 
 
