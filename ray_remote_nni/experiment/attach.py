@@ -94,7 +94,8 @@ async def _follow(
             elif dead_since is None:
                 dead_since = time.monotonic()
             elif time.monotonic() - dead_since > (_DEAD_S if seen.is_set() else _UNSEEN_S):
-                raise DriverDied(entry.experiment_id)
+                why = f"the disk of {head.machine.label} is full: make room there" if pulse.disk_full else ""
+                raise DriverDied(entry.experiment_id, why)
     if shown == 0.0:
         raise DriverDied(entry.experiment_id, "it left no records")
     raise MachineError(head.machine.host, "the connection was lost.")

@@ -115,7 +115,7 @@ class Attempt:
         """Wait for the end; `events` is whole then."""
         result = asyncio.wrap_future(self._task.future())
         await asyncio.wait([result, self._given_up], return_when=asyncio.FIRST_COMPLETED)
-        machine = self.started.machine if self.started is not None else self.place.machine.host
+        machine = self.started.machine if self.started is not None else self.place.machine.host or "its machine"
         if not result.done():
             result.cancel()
             return Cancelled() if self._cancelled else Lost(machine, _SILENT)

@@ -41,12 +41,14 @@ _COLLECT = "ray_remote_nni.experiment.collect"
 class Pulse:
     """A sign of life from the head: what the records say, and whether the experiment's driver runs.
 
-    `requests` is how many there are that no driver has dealt with, other than to stop.
+    `requests` is how many there are that no driver has dealt with, other than to stop. `disk_full` says that no driver
+    runs, and that there is no room for the records of one.
     """
 
     status: ExperimentStatus
     driver_alive: bool
     requests: int = 0
+    disk_full: bool = False
 
     @property
     def running(self) -> bool:
@@ -87,7 +89,7 @@ async def _feed(entry: ExperimentEntry, head: Head, *arguments: str) -> AsyncGen
                 if burst:
                     await asyncio.to_thread(apply_changes, entry.mirror, burst)
                     burst = []
-                yield Pulse(said["status"], said["driverAlive"], said["requests"])
+                yield Pulse(said["status"], said["driverAlive"], said["requests"], said.get("diskFull", False))
 
 
 def _said(line: bytes, head: Head) -> Change | dict[str, Any]:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import select
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,9 @@ POLL_S = 0.2
 SIGN_OF_LIFE_S = 2.0
 #: How long to wait for a driver that has not made the records yet.
 FIRST_RECORDS_S = 60.0
+
+#: With less than this on its disk the experiment's driver does not get far.
+_FULL_BYTES = 2**20
 
 FEED_VERSION = 1
 
@@ -53,10 +57,13 @@ def feed(path: Path, since: int, pause: Callable[[float], bool] | None = None) -
                         rev = batch[-1].rev
                 now = time.time()
                 alive = driver_alive(experiment, now)
+                # What a driver dies of before it can record it.
+                full = not alive and shutil.disk_usage(path.parent).free < _FULL_BYTES
                 # Our time goes with it: the reader's clock may be off, and durations are counted on ours.
                 yield {
                     "end": rev,
                     "driverAlive": alive,
+                    "diskFull": full,
                     "status": experiment.status,
                     "time": now,
                     "requests": reader.requests_left(),

@@ -102,6 +102,21 @@ def test_a_dead_driver_is_told(store: RecordStore, path: Path) -> None:
     assert end["driverAlive"] is False
 
 
+def test_a_disk_that_is_full_is_told_once_it_may_be_what_the_driver_died_of(
+    store: RecordStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_full() -> bool:
+        (*_, end) = feed(path, since=0)
+        return bool(end["diskFull"])
+
+    store.set_driver(pid=2**22 + 1, start=1, now=1.0)
+    assert not disk_full()
+    monkeypatch.setattr("ray_remote_nni.records.feed._FULL_BYTES", 2**80)
+    assert disk_full()
+    store.set_driver()
+    assert not disk_full()
+
+
 def test_a_mirror_is_made_from_the_lines(store: RecordStore, path: Path, tmp_path: Path) -> None:
     store.add_trial("aaa", 0, {"x": "ü\n"})
     store.finish("aaa", 1, "SUCCEEDED", value=float("nan"), metric=float("nan"))
