@@ -93,7 +93,7 @@ def import_results(
 ) -> None:
     """Have an experiment's tuner learn from earlier results: a file of NNI's or ours, or another experiment."""
     if (file is None) == (source is None):
-        raise UsageError("Say where the results are: -f FILE or --from EXPERIMENT.")
+        raise UsageError("Say where the results are, with one of -f FILE and --from EXPERIMENT.")
     entry = find_experiment(experiment)
     results = _read(file) if file is not None else _results_of(find_experiment(source))
     if not results:
@@ -237,7 +237,7 @@ def _parameters(text: str) -> dict[str, Any]:
     try:
         parameters = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"--params {text} is not JSON: {error}.") from error
+        raise UsageError(f"--params {text} is not JSON: {error}. Write it as in '{{\"lr\": 0.1}}'.") from error
     if not isinstance(parameters, dict):
         raise UsageError(f'--params {text}: a trial\'s parameters are an object, such as {{"lr": 0.1}}.')
     return parameters

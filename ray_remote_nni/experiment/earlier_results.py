@@ -12,6 +12,8 @@ from ray_remote_nni.records.model import EarlierResult, TrialRecord
 from ray_remote_nni.tuner.space import OutsideSpace, parse_search_space
 from ray_remote_nni.words import plural
 
+_WRITERS = 'ray-nni export -t json and nnictl write such files: [{"parameter": {…}, "value": 0.9}, …].'
+
 
 def read_results(text: str, source: str) -> list[EarlierResult]:
     """Read a list of {"parameter": …, "value": …}, as `export` and nnictl write it; more keys may be there.
@@ -22,7 +24,7 @@ def read_results(text: str, source: str) -> list[EarlierResult]:
     try:
         entries = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"{source} is not JSON: {error}.") from error
+        raise UsageError(f"{source} is not JSON: {error}. {_WRITERS}") from error
     if not isinstance(entries, list):
         raise UsageError(f'{source} holds no list of results; one looks like {{"parameter": {{…}}, "value": 0.9}}.')
     return [_result(entry, f"{source}, entry {number}") for number, entry in enumerate(entries, 1)]

@@ -98,7 +98,7 @@ def _progress(snapshot: Snapshot) -> RenderableType:
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True)
     bar = ProgressBar(total=max(1, total), completed=snapshot.ended)
-    grid.add_row(bar, Text(f"{snapshot.ended} of {plural(total, 'trial')}"))
+    grid.add_row(bar, Text(snapshot.progress))
     return grid
 
 

@@ -130,11 +130,9 @@ class LiveView:
 
 
 def _progress_line(snapshot: Snapshot) -> str:
-    total = snapshot.experiment.max_trial_number
     line = "no trial has started" + (" yet" if snapshot.experiment.status == "RUNNING" else "")
     if any(snapshot.counts.values()):
-        ended = plural(snapshot.ended, "trial") if total is None else f"{snapshot.ended} of {plural(total, 'trial')}"
-        line = f"{ended} ended; {counts_text(snapshot.counts, over=snapshot.experiment.ended)}"
+        line = f"{snapshot.progress} ended; {counts_text(snapshot.counts, over=snapshot.experiment.ended)}"
     if snapshot.best is not None:
         line += f"; best {number(snapshot.best.value)}, {trial_title(snapshot.best)}: "
         line += parameters_line(snapshot.best.parameters)

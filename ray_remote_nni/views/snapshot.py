@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ray_remote_nni.records import ENDED, ExperimentRecord, NoticeRecord, RecordReader, TrialRecord, TrialStatus
+from ray_remote_nni.words import plural
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,16 @@ class Snapshot:
     def ended(self) -> int:
         """How many trials are over."""
         return sum(count for status, count in self.counts.items() if status in ENDED)
+
+    @property
+    def progress(self) -> str:
+        """Return "8 of 40 trials"; "8 trials" without a limit, or where it was lowered too late."""
+        most = self.experiment.max_trial_number
+        return (
+            plural(self.ended, "trial")
+            if most is None or self.ended > most
+            else f"{self.ended} of {plural(most, 'trial')}"
+        )
 
 
 def take_snapshot(reader: RecordReader, since: int = 0, notices: int | None = None) -> Snapshot:

@@ -67,7 +67,8 @@ def print_experiment(console: Console, reader: RecordReader, now: float | None =
     state.append(f" {'after' if experiment.ended else 'for'} {whole_duration(elapsed_s(snapshot, now))}", "default")
     trials = counts_text(snapshot.counts, over=experiment.ended)
     if experiment.max_trial_number is not None:
-        trials.append(f" ({snapshot.ended} of {experiment.max_trial_number} ended)", style="default")
+        of_them = f" of {experiment.max_trial_number}" if snapshot.ended <= experiment.max_trial_number else ""
+        trials.append(f" ({snapshot.ended}{of_them} ended)", style="default")
     rows: list[tuple[str, Text | str]] = [
         ("Experiment", Text.assemble((experiment.id, "bold"), f" {one_line(experiment.name or '')}".rstrip())),
         ("Status", state),

@@ -21,7 +21,7 @@ def test_results_are_read_as_nnictl_writes_them() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("no JSON", "file is not JSON"),
+        ("no JSON", "file is not JSON.*export -t json"),
         ('{"parameter": {}, "value": 1}', "file holds no list"),
         ('[{"parameter": {}, "value": 1}, {"parameter": 3, "value": 1}]', 'entry 2.*found {"parameter": 3'),
         ('[{"parameter": {}}]', "entry 1"),

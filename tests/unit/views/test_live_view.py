@@ -11,6 +11,7 @@ from ray_remote_nni.records import RecordReader, RecordStore
 from ray_remote_nni.views.frame import frame
 from ray_remote_nni.views.live import EARLIER_NOTICES, PLAIN_LINE_S, WHOLE_NOTICES, LiveView
 from ray_remote_nni.views.snapshot import take_snapshot
+from ray_remote_nni.views.tables import print_experiment
 
 NOW = START + 724
 
@@ -87,6 +88,24 @@ def test_without_a_limit_there_is_no_bar(store: RecordStore, reader: RecordReade
     with store._writer.changing():
         store._writer.update("experiment", {}, max_trial_number=None)
     assert drawn(reader, terminal())[3].strip() == "0 trials ended, no limit"
+
+
+def test_more_trials_than_a_limit_that_was_lowered_are_not_counted_of_it(
+    store: RecordStore, reader: RecordReader, add: Callable[..., None]
+) -> None:
+    for sequence in range(3):
+        add(sequence, 0.5)
+    with store._writer.changing():
+        store._writer.update("experiment", {}, max_trial_number=2)
+    console = pipe()
+    with LiveView(console, clock=lambda: NOW) as view:
+        view.update(reader)
+        store.set_status("DONE", end_time=NOW)
+        view.update(reader)
+    assert "DONE; 3 trials ended; 3 succeeded" in "\n".join(printed(console))
+    console = terminal()
+    print_experiment(console, reader)
+    assert any("(3 ended)" in line for line in printed(console))
 
 
 def test_without_a_terminal_there_is_a_line_at_the_start_and_one_at_the_end(
