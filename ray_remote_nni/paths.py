@@ -45,14 +45,18 @@ def private_folder(path: Path) -> Path:
 
 
 @contextmanager
-def private_file(path: Path) -> Iterator[TextIO]:
-    """Write a text file for nobody but the user, whole or not at all: it takes its place when the block ends well."""
+def private_file(path: Path, *, durable: bool = True) -> Iterator[TextIO]:
+    """Write a text file for nobody but the user, whole or not at all: it takes its place when the block ends well.
+
+    Where it is not `durable`, a crash of the machine may cost it, and nobody waits for the disk.
+    """
     descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         _replace(part, path)
     except BaseException:
         os.unlink(part)

@@ -10,8 +10,7 @@ from pathlib import Path
 import ray
 
 from ray_remote_nni.experiment.code_ahead import await_code
-from ray_remote_nni.trial.arriving import arriving
-from ray_remote_nni.trial.code import has_code
+from ray_remote_nni.trial.code import arriving, has_code
 from ray_remote_nni.trial.task import bring_code, on_node
 
 _POLL_S = 0.005

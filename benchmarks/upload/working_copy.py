@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import statistics
 import tempfile
@@ -13,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ray_remote_nni.experiment.upload import read_code
-from ray_remote_nni.trial.assembly import receive_code
+from ray_remote_nni.trial.assembly import Assembly, Parts
+from ray_remote_nni.trial.code import locked
+from ray_remote_nni.trial.layout import layout_of
 from ray_remote_nni.trial.working_copy import leave_to_others, make_working_copy
 
 
@@ -30,9 +31,10 @@ class Copies:
 def measure_copies(directory: Path, trials: int = 10) -> Copies:
     """Make and leave working copies one after the other, as trials at concurrency 1 do."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name, _home(name):
-        code = read_code(directory)
-        contents = io.BytesIO(b"".join((directory / e.path).read_bytes() for e in code.manifest.files().values()))
-        folder = receive_code(code.manifest, list(code.manifest.files()), contents)
+        manifest = read_code(directory).manifest
+        contents = (directory / entry.path for entry in layout_of(manifest).contents)
+        with locked(manifest.name):
+            folder = Assembly(manifest).receive(Parts(path.read_bytes() for path in contents))
         before = _free(name)
         times = []
         for number in range(trials):

@@ -10,8 +10,7 @@ import ray
 from ray_remote_nni.errors import RayNniError
 from ray_remote_nni.experiment.nodes import LiveNodes
 from ray_remote_nni.experiment.spec import ExperimentSpec
-from ray_remote_nni.trial.arriving import arriving
-from ray_remote_nni.trial.code import has_code
+from ray_remote_nni.trial.code import arriving, has_code
 from ray_remote_nni.trial.task import bring_code, on_node
 
 _POLL_S = 0.05
@@ -38,6 +37,6 @@ def await_code(code: str, nodes: Sequence[str]) -> None:
         if node != head:
             bring_code.options(name="bring code", scheduling_strategy=on_node(node, hard=True)).remote(code, head)
     while not has_code(code):
-        if arriving(code) is None and not has_code(code):
+        if not arriving(code) and not has_code(code):
             raise CodeMissing("The upload of its code broke off. Run the experiment again.")
         time.sleep(_POLL_S)

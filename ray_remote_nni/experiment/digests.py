@@ -48,8 +48,9 @@ class Digests:
             return
         with contextlib.suppress(OSError):
             folder = private_folder(_folder())
-            with private_file(folder / self._name) as file:
-                json.dump(self._now, file)
+            with private_file(folder / self._name, durable=False) as file:
+                # Made at once: `dump` writes bit by bit.
+                file.write(json.dumps(self._now))
             for other in folder.glob("*.json"):
                 if time.time() - other.stat().st_mtime > _KEPT_S:
                     other.unlink()

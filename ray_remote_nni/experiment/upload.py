@@ -7,24 +7,26 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ray_remote_nni.cluster.transport import Stream
 from ray_remote_nni.errors import MachineError, UsageError
 from ray_remote_nni.experiment.code_files import code_files, holds_password
 from ray_remote_nni.experiment.digests import Digests
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.trial.digest import BINARY, file_digest
+from ray_remote_nni.trial.digest import BINARY, content_digest, file_digest, read_small
+from ray_remote_nni.trial.layout import Piece, layout_of
 from ray_remote_nni.trial.manifest import Entry, Manifest
 from ray_remote_nni.words import last_line
 
 _RECEIVE = "ray_remote_nni.experiment.receive_code"
 _CHUNK_BYTES = 2**20
+#: Files up to the first size that are read for their digests are not read again to be sent, up to the second in all.
+_SMALL_BYTES, _KEPT_BYTES = 2**18, 32 * 2**20
 _MAKE_ROOM = (
     "Make room on the disk of its ~/.ray-nni (ray-nni delete removes old experiments), or name in .nniignore what no "
     "trial needs."
@@ -43,11 +45,15 @@ class Sent:
 
 @dataclass(frozen=True)
 class Code:
-    """What there is to upload. `left_out` are the files that stay here since a password is written out in them."""
+    """What there is to upload. `left_out` are the files that stay here since a password is written out in them.
+
+    `read` has, by digest, contents as they were when it was looked at.
+    """
 
     directory: Path
     manifest: Manifest
     left_out: tuple[str, ...] = ()
+    read: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -67,6 +73,7 @@ def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
     entries: list[Entry] = []
     left_out: list[str] = []
     digests = Digests(directory)
+    contents = _Contents()
     try:
         for path, found in code_files(directory, excluded):
             status = found.stat(follow_symlinks=False)
@@ -79,7 +86,7 @@ def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
                 if path.lower().endswith((".yml", ".yaml")) and holds_password(Path(found.path)):
                     left_out.append(path)
                     continue
-                digest = digests.digest(path, status, partial(file_digest, found.path, status.st_size))
+                digest = digests.digest(path, status, partial(contents.digest, found.path, status.st_size))
                 entries.append(Entry(path, "file", mode, status.st_size, status.st_mtime_ns, digest))
     except OSError as error:
         raise UsageError(
@@ -87,7 +94,25 @@ def read_code(directory: Path, excluded: frozenset[Path] = frozenset()) -> Code:
             "Make it readable, or name it in .nniignore."
         ) from error
     digests.save()
-    return Code(directory, Manifest(tuple(entries)), tuple(left_out))
+    return Code(directory, Manifest(tuple(entries)), tuple(left_out), contents.read)
+
+
+class _Contents:
+    """Reads files for their digests, and keeps what small ones hold."""
+
+    def __init__(self) -> None:
+        self.read: dict[str, bytes] = {}
+        self._room = _KEPT_BYTES
+
+    def digest(self, path: str, size: int) -> str:
+        if size > min(_SMALL_BYTES, self._room):
+            return file_digest(path, size)
+        content = read_small(path, size)
+        digest = content_digest(content)
+        if len(content) == size:
+            self.read[digest] = content
+            self._room -= size
+        return digest
 
 
 @asynccontextmanager
@@ -101,18 +126,16 @@ async def sending_code(code: Code, head: Head, progress: Callable[[Sent], None])
     manifest = zlib.compress(code.manifest.to_json().encode(), 1)
     async with head.run(_RECEIVE) as stream:
         await stream.write(f"{len(manifest)}\n".encode() + manifest)
-        answer = await _answer(stream)
-        if answer is not None:
-            sending = asyncio.ensure_future(
-                _send_files(code, answer["missing"], answer.get("begun", {}), stream, progress)
-            )
+        missing = await _missing(stream)
+        if missing is not None:
+            sending = asyncio.ensure_future(_send(code, missing, stream, progress))
             try:
                 yield
                 await sending
             finally:
                 sending.cancel()
         exit_code, errors = await stream.wait()
-    if exit_code != 0 or answer is None:
+    if exit_code != 0 or missing is None:
         said = last_line(errors, "no reason given")
         full = "No space left" in said or "quota" in said
         # 255: nobody says how it ended, the connection being lost.
@@ -126,36 +149,34 @@ async def send_code(code: Code, head: Head, progress: Callable[[Sent], None]) ->
         pass
 
 
-async def _answer(stream: Stream) -> dict[str, Any] | None:
+async def _missing(stream: Stream) -> list[Piece] | None:
     """Return what the head says that it lacks; None where it says nothing."""
     async with aclosing(stream.lines()) as lines:
         async for line in lines:
             if line.startswith(b'{"missing":'):
-                answer: dict[str, Any] = json.loads(line)
-                return answer
+                return [Piece(*piece) for piece in json.loads(line)["missing"]]
     return None
 
 
-async def _send_files(
-    code: Code, missing: list[str], begun: dict[str, int], stream: Stream, progress: Callable[[Sent], None]
-) -> None:
-    files = code.manifest.files()
-    all_bytes = sum(files[digest].size - begun.get(digest, 0) for digest in missing)
-    sent = Sent(0, all_bytes, 0, len(missing))
+async def _send(code: Code, missing: list[Piece], stream: Stream, progress: Callable[[Sent], None]) -> None:
+    wanted = list(layout_of(code.manifest).within(missing))
+    all_bytes = sum(piece.size for piece in missing)
+    sent = Sent(0, all_bytes, 0, len(wanted))
     waiting = bytearray()
-    for number, digest in enumerate(missing, 1):
-        entry = files[digest]
-        for part in _contents(f"{code.directory}/{entry.path}", entry, begun.get(digest, 0)):
+    for files, (entry, start) in enumerate(wanted):
+        read = code.read.get(entry.content)
+        parts = _contents(f"{code.directory}/{entry.path}", entry, start) if read is None else (read[start:],)
+        for part in parts:
             # Many small files travel together.
             waiting += part
             if len(waiting) >= _CHUNK_BYTES:
                 await stream.write(bytes(waiting))
-                sent = Sent(sent.bytes + len(waiting), all_bytes, number - 1, len(missing))
+                sent = Sent(sent.bytes + len(waiting), all_bytes, files, len(wanted))
                 waiting.clear()
                 progress(sent)
     await stream.write(bytes(waiting))
     stream.write_eof()
-    progress(Sent(all_bytes, all_bytes, len(missing), len(missing)))
+    progress(Sent(all_bytes, all_bytes, len(wanted), len(wanted)))
 
 
 def _contents(path: str, entry: Entry, start: int) -> Iterator[bytes]:
@@ -167,8 +188,6 @@ def _contents(path: str, entry: Entry, start: int) -> Iterator[bytes]:
                 left = entry.size - start
                 if start:
                     os.lseek(descriptor, start, os.SEEK_SET)
-                if not left:
-                    return
                 while part := os.read(descriptor, min(left, _CHUNK_BYTES)):
                     left -= len(part)
                     # The last part is held back until then: without it the file is not whole there.

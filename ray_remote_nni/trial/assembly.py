@@ -1,7 +1,6 @@
 """The folder of a code put together on a machine: of what is here already and of the rest, which is sent.
 
-A file that another experiment's code has is not sent again, nor one that came whole before an upload of the same code
-broke off; of a large one that was on its way then only the rest is sent.
+A content that another code has is not sent again, nor what came before an upload of the same code broke off.
 """
 
 from __future__ import annotations
@@ -9,29 +8,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import stat
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Protocol
 
-from ray_remote_nni.trial.arriving import announce
-from ray_remote_nni.trial.code import code_folder, has_code, locked, manifest_file, prune_code, remove
-from ray_remote_nni.trial.digest import BINARY, file_digest
+from ray_remote_nni.trial.code import code_folder, codes_folder, has_code, locked, part_folder, prune_code
+from ray_remote_nni.trial.digest import content_digest, file_digest
+from ray_remote_nni.trial.layout import MANIFEST, PACK, Piece, joined, layout_of, manifest_in
 from ray_remote_nni.trial.manifest import Entry, Manifest, read_manifest
-from ray_remote_nni.trial.working_copy import large_files
-from ray_remote_nni.trial.workspace import machine_root
 
 #: How often a use is noted.
 _NOTED_S = 3600.0
 _COPY_BYTES = 2**20
-#: A smaller piece of a file that broke off is not worth a thought.
-_BEGUN_BYTES = 2**20
 
 
 class Reader(Protocol):
@@ -41,180 +33,195 @@ class Reader(Protocol):
         """Return up to `size` bytes, none at the end."""
 
 
-def missing_files(manifest: Manifest) -> list[str]:
-    """Return the digests of the files that no code on this machine has."""
-    here = _files_here(set(manifest.files()), manifest.name)
-    return [digest for digest in manifest.files() if digest not in here]
+class Assembly:
+    """Code that is put together in its part folder; the caller holds the lock of its name.
 
-
-def begun_files(manifest: Manifest, missing: Sequence[str]) -> dict[str, int]:
-    """Return how many bytes there are of each of these files that was on its way when an upload broke off."""
-    return {digest: os.path.getsize(path) for digest, path in _begun(manifest, missing).items()}
-
-
-def receive_code(
-    manifest: Manifest, missing: Sequence[str], contents: Reader, begun: Mapping[str, int] = MappingProxyType({})
-) -> Path:
-    """Make the folder of the code, whole or not at all; `contents` has the bytes of the missing files, one by one.
-
-    Of those in `begun` it has only what comes after so many bytes. The caller holds the lock of the code's name. Raises
-    EOFError where the contents end too early, or are not what their digest says; what is whole is kept for next time.
+    What an earlier upload left there is kept as far as it is right. Of a large file that broke off this is known only
+    when it is whole: until then it has a name of its own.
     """
-    folder = code_folder(manifest.name)
-    # Whoever made them is gone: it had the lock.
-    before = [left for left in folder.parent.glob(f"{folder.name}.part-*") if left.suffix != ".manifest"]
-    halves = _begun(manifest, list(begun))
-    part = folder.with_name(f"{folder.name}.part-{secrets.token_hex(4)}")
-    part.mkdir(mode=0o700)
-    # Written first: it tells whoever goes on what is in the folder.
-    manifest_file(part).write_text(manifest.to_json(), encoding="utf-8")
-    announce(manifest.name, part, halves)
-    try:
-        _build(part, manifest, set(missing), contents, halves)
-    except EOFError:
-        # All that came earlier is in the new one.
-        remove(before)
-        raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remove([*before, part])
-        raise
-    with contextlib.suppress(FileNotFoundError):
-        # Somebody took its manifest away, or it was there before there were any.
-        folder.rename(part.with_name(f"{part.name}-old"))
-    part.rename(folder)
-    manifest_file(part).replace(manifest_file(folder))
-    remove([*before, part.with_name(f"{part.name}-old")])
-    prune_code(time.time())
-    return folder
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._layout = layout_of(manifest)
+        self._part = part_folder(manifest.name)
+        self._part.mkdir(mode=0o700, exist_ok=True)
+        kept = _keep_whole(self._part / PACK, self._layout.packed)
+        lacking = [entry for entry in self._layout.large if not _is_untouched(self._part / entry.content, entry)]
+        wanted = [entry.content for entry in (*self._layout.packed[kept:], *lacking)]
+        pieces = self._layout.pieces()
+        #: Where each content comes from that is not in its place yet: other code on this machine, or from those who
+        #: send it, of whose files no path is known.
+        self._sources = {content: pieces[content] for content in wanted}
+        for entry in lacking:
+            begun = _begun_bytes(self._part / entry.content, entry.size)
+            self._sources[entry.content] = Piece(entry.content, begun, entry.size - begun)
+        self._sources |= _find_elsewhere(set(wanted))
+
+    @property
+    def missing(self) -> list[Piece]:
+        """Return what nobody has here of the files of the code, in the order in which it is to be sent."""
+        return list(joined(piece for piece in self._sources.values() if piece.size and _is_sent(piece)))
+
+    def receive(self, contents: Reader) -> Path:
+        """Make the folder of the code, whole or not at all; `contents` has what is missing.
+
+        Raises EOFError where that ends too early, or is not what its digest says; what came is kept for next time.
+        """
+        # From now on it can be read along.
+        new = self._part / f"{MANIFEST}.new"
+        new.write_text(self._manifest.to_json(), encoding="utf-8")
+        new.replace(self._part / MANIFEST)
+        try:
+            for piece in joined(self._sources[e.content] for e in self._layout.packed if e.content in self._sources):
+                _append(self._part / PACK, piece, contents)
+            for entry in self._layout.large:
+                if entry.content in self._sources:
+                    _bring_large(self._part / entry.content, entry, self._sources[entry.content], contents)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                shutil.rmtree(self._part, ignore_errors=True)
+            raise
+        folder = code_folder(self._manifest.name)
+        # Somebody took its manifest away.
+        shutil.rmtree(folder, ignore_errors=True)
+        self._part.rename(folder)
+        prune_code(time.time())
+        return folder
 
 
-def ensure_code(name: str, fetch: Callable[[Sequence[str] | None], Iterator[bytes | memoryview]]) -> Path:
+def ensure_code(name: str, fetch: Callable[[Sequence[Piece] | None], Iterator[bytes | memoryview]]) -> Path:
     """Return the code's folder; where it is missing, make it from what the head sends.
 
-    `fetch(None)` yields the manifest's text, `fetch(digests)` the contents of those files. Of several trials that
+    `fetch(None)` yields the manifest's text, `fetch(pieces)` what these are of the code's files. Of several trials that
     start at once on a machine, one fetches and the others wait for it.
     """
     folder = code_folder(name)
     # Looked at once an hour in each worker: a trial's start is to cost no more than it must.
-    if _is_here(str(folder), int(time.time() / _NOTED_S)) and folder.is_dir():
+    if _is_here(name, int(time.time() / _NOTED_S)) and folder.is_dir():
         return folder
     _is_here.cache_clear()
     with locked(name):
         if not has_code(name):
-            manifest = read_manifest(b"".join(fetch(None)))
-            missing = missing_files(manifest)
-            receive_code(manifest, missing, Parts(fetch(missing) if missing else iter(())))
+            assembly = Assembly(read_manifest(b"".join(fetch(None))))
+            missing = assembly.missing
+            assembly.receive(Parts(fetch(missing) if missing else iter(())))
     return folder
 
 
 @lru_cache(maxsize=8)
-def _is_here(folder: str, _hour: int) -> bool:
-    return has_code(Path(folder).name)
+def _is_here(name: str, _hour: int) -> bool:
+    return has_code(name)
 
 
-def _files_here(digests: set[str], name: str) -> dict[str, str]:
-    """Return where on this machine there is a file with each of these contents, as it was when it came.
-
-    Of the folders that are half made only those of the code `name` count: others may be in the making.
-    """
-    found: dict[str, str] = {}
-    for written in (machine_root() / "code").glob("*.manifest") if digests else ():
-        folder = written.with_suffix("")
-        if ".part-" in folder.name and not folder.name.startswith(f"{name}.part-"):
-            continue
-        with contextlib.suppress(OSError, ValueError):
-            for digest, entry in read_manifest(written.read_bytes()).files().items():
-                if digest in digests and digest not in found:
-                    path = f"{folder}/{entry.path}"
-                    if _is_untouched(path, entry):
-                        found[digest] = path
-    return found
+def _is_sent(piece: Piece) -> bool:
+    return not os.path.isabs(piece.file)
 
 
-def _begun(manifest: Manifest, digests: Sequence[str]) -> dict[str, str]:
-    """Return where the largest piece of each of these files is that broke off."""
-    files = manifest.files()
-    folder = code_folder(manifest.name)
-    found: dict[str, str] = {}
-    for part in folder.parent.glob(f"{folder.name}.part-*"):
-        for digest in digests:
-            path = f"{part}/{files[digest].path}"
-            with contextlib.suppress(OSError):
-                now = os.lstat(path)
-                largest = os.path.getsize(found[digest]) if digest in found else _BEGUN_BYTES
-                if stat.S_ISREG(now.st_mode) and largest < now.st_size <= files[digest].size:
-                    found[digest] = path
-    return found
+def _keep_whole(pack: Path, contents: Iterable[Entry]) -> int:
+    """Cut the pack after the last of the contents up to which all are right; return how many those are."""
+    kept = size = 0
+    with pack.open("a+b") as file:
+        file.seek(0)
+        for entry in contents:
+            if content_digest(file.read(entry.size)) != entry.content:
+                break
+            kept += 1
+            size += entry.size
+        file.truncate(size)
+    return kept
 
 
-def _is_untouched(path: str, entry: Entry) -> bool:
+def _begun_bytes(path: Path, size: int) -> int:
+    """Return how much there is of a large file that broke off, which is put aside."""
+    half = _half(path)
+    with contextlib.suppress(FileNotFoundError):
+        path.replace(half)
     try:
-        now = os.lstat(path)
+        if half.stat().st_size <= size:
+            return half.stat().st_size
+        half.unlink()
+    except FileNotFoundError:
+        pass
+    return 0
+
+
+def _half(path: Path) -> Path:
+    return path.with_name(f"{path.name}.half")
+
+
+def _find_elsewhere(digests: set[str]) -> dict[str, Piece]:
+    """Return where other codes on this machine have these contents, as they were when they came.
+
+    Folders that are half made do not count: others may be in the making.
+    """
+    found: dict[str, Piece] = {}
+    for manifest in sorted(codes_folder().glob(f"*/{MANIFEST}"), key=os.path.getmtime, reverse=True):
+        folder = manifest.parent
+        if len(found) == len(digests):
+            break
+        if "." in folder.name:
+            continue
+        with contextlib.suppress(OSError, ValueError), (folder / PACK).open("rb", buffering=_COPY_BYTES) as pack:
+            layout = layout_of(manifest_in(folder))
+            pieces = layout.pieces()
+            for entry in layout.contents:
+                if entry.content in digests and entry.content not in found:
+                    piece = pieces[entry.content]
+                    if piece.file == PACK:
+                        pack.seek(piece.start)
+                        right = content_digest(pack.read(piece.size)) == entry.content
+                    else:
+                        right = _is_untouched(folder / piece.file, entry)
+                    if right:
+                        found[entry.content] = piece._replace(file=f"{folder}/{piece.file}")
+    return found
+
+
+def _is_untouched(path: Path, entry: Entry) -> bool:
+    try:
+        now = path.lstat()
     except OSError:
         return False
-    return now.st_size == entry.size and now.st_mtime_ns == entry.mtime_ns
+    return stat.S_ISREG(now.st_mode) and (now.st_size, now.st_mtime_ns) == (entry.size, entry.mtime_ns)
 
 
-def _build(part: Path, manifest: Manifest, missing: set[str], contents: Reader, halves: Mapping[str, str]) -> None:
-    here = _files_here(set(manifest.files()) - missing, manifest.name)
-    root = str(part)
-    large = large_files(manifest.entries)
-    for entry in manifest.entries:
-        path = f"{root}/{entry.path}"
-        if entry.kind == "folder":
-            os.mkdir(path, 0o700)
-        elif entry.kind == "link":
-            os.symlink(entry.content, path)
-        else:
-            source = here.get(entry.content)
-            mode = entry.mode & ~0o222 if entry.path in large else entry.mode
-            if source is None and entry.content not in missing:
-                raise EOFError(f"{entry.path} went away while its code was put together; try again")
-            if source is None:
-                missing.discard(entry.content)
-                _write(path, entry, mode, contents, halves.get(entry.content))
-                here[entry.content] = path
-                continue
-            if entry.path in large and os.lstat(source).st_mtime_ns == entry.mtime_ns:
-                os.link(source, path)
-            else:
-                shutil.copyfile(source, path)
-            os.chmod(path, mode)
-            os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-    for entry in reversed(manifest.entries):
-        if entry.kind == "folder":
-            os.chmod(f"{root}/{entry.path}", entry.mode | 0o700)
+def _bring_large(path: Path, entry: Entry, piece: Piece, contents: Reader) -> None:
+    """Make a large file, which is read-only, since trials may get links to it."""
+    half, mode = _half(path), entry.mode & ~0o222
+    if not _is_sent(piece):
+        half.unlink(missing_ok=True)
+        there = os.stat(piece.file)
+        if (there.st_size, there.st_mtime_ns, stat.S_IMODE(there.st_mode)) == (entry.size, entry.mtime_ns, mode):
+            os.link(piece.file, path)
+            return
+    begun = half.exists()
+    growing = half if begun else path
+    _append(growing, piece, contents)
+    if begun and file_digest(str(half), entry.size) != entry.content:
+        half.unlink()
+        raise EOFError(f"{entry.path} is not what it was when its sending broke off; try again")
+    # What bears its time is whole.
+    os.utime(growing, ns=(entry.mtime_ns, entry.mtime_ns))
+    growing.chmod(mode)
+    growing.replace(path)
 
 
-def _write(path: str, entry: Entry, mode: int, contents: Reader, half: str | None) -> None:
-    """Write what is sent of a file; `half` is where what came of it earlier is."""
-    left = entry.size
-    if half is not None:
-        os.rename(half, path)
-        left -= os.path.getsize(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o600)
-    try:
+def _append(path: Path, piece: Piece, contents: Reader) -> None:
+    with contextlib.ExitStack() as stack:
+        writing = stack.enter_context(path.open("ab", buffering=0))
+        if not _is_sent(piece):
+            reading = stack.enter_context(open(piece.file, "rb", buffering=0))
+            reading.seek(piece.start)
+            contents = reading
+        left = piece.size
         while left:
             part = contents.read(min(left, _COPY_BYTES))
             if not part:
-                raise EOFError(f"the code ended within {entry.path}")
+                raise EOFError("the code ended too early")
             view = memoryview(part)
             while view:
-                view = view[os.write(descriptor, view) :]
+                view = view[writing.write(view) :]
             left -= len(part)
-        if half is not None and file_digest(path, entry.size) != entry.content:
-            os.unlink(path)
-            raise EOFError(f"{entry.path} is not what it was when its sending broke off; try again")
-        # In this order: what bears its time is whole.
-        if sys.platform != "win32":
-            os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
-            os.fchmod(descriptor, mode)
-    finally:
-        os.close(descriptor)
-    if sys.platform == "win32":
-        os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-        os.chmod(path, mode)
 
 
 class Parts:

@@ -1,6 +1,6 @@
 """The experiments' code on a machine: a folder for each, named after its content, and when that goes again.
 
-Beside each folder lies its manifest, written last: a folder without one is half made, and nobody uses it.
+A folder gets that name when all is in it: its manifest, and the files of its layout. Before, it has another.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from ray_remote_nni.file_lock import lock
+from ray_remote_nni.file_lock import is_locked, lock
+from ray_remote_nni.trial.layout import MANIFEST
 from ray_remote_nni.trial.workspace import machine_root
 
 #: Code that no experiment on this machine names is kept for so long after its last use.
@@ -21,40 +22,48 @@ KEPT_S = 14 * 24 * 3600.0
 _ABANDONED_S = 24 * 3600.0
 
 
+def codes_folder() -> Path:
+    """Return the folder of all code on this machine."""
+    return machine_root() / "code"
+
+
 def code_folder(name: str) -> Path:
     """Return where the code of this name is, or will be, on this machine."""
-    return machine_root() / "code" / name
+    return codes_folder() / name
 
 
-def manifest_file(folder: Path) -> Path:
-    """Return where the manifest of a folder of code is, which may be half made."""
-    return folder.with_name(f"{folder.name}.manifest")
+def part_folder(name: str) -> Path:
+    """Return where the code of this name is put together; its manifest is there while its files grow, each in place."""
+    return codes_folder() / f"{name}.part"
 
 
 def has_code(name: str) -> bool:
     """Tell whether the code is on this machine, whole; if so, it is in use from now on."""
-    folder = code_folder(name)
     try:
-        os.utime(manifest_file(folder))
+        os.utime(code_folder(name) / MANIFEST)
     except OSError:
         return False
-    return folder.is_dir()
+    return True
 
 
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Keep others on this machine from making the code of this name at the same time."""
-    (machine_root() / "code").mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock_file(name).open("a") as file:
+    codes_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _lock_file(name).open("a") as file:
         lock(file.fileno())
-        # What the one before said of its doings does not hold any more.
-        file.truncate(0)
+        # What was begun before counts again when it has been looked at.
+        (part_folder(name) / MANIFEST).unlink(missing_ok=True)
         yield
 
 
-def lock_file(name: str) -> Path:
-    """Return the path of the file that is locked while the code of this name is made."""
-    return machine_root() / "code" / f".{name}.lock"
+def arriving(name: str) -> bool:
+    """Tell whether somebody brings the code of this name to this machine."""
+    try:
+        with _lock_file(name).open() as file:
+            return is_locked(file.fileno())
+    except FileNotFoundError:
+        return False
 
 
 def prune_code(now: float) -> list[str]:
@@ -64,19 +73,21 @@ def prune_code(now: float) -> list[str]:
     """
     named = _named_by_experiments()
     removed = []
-    for path in (machine_root() / "code").iterdir():
+    for path in codes_folder().iterdir():
         name, _, rest = path.name.partition(".")
         with contextlib.suppress(OSError):
-            if rest == "manifest":
-                if name not in named and now - path.stat().st_mtime > KEPT_S:
-                    path.unlink()
-                    for left in (path.with_name(name), path.with_name(f"{name}.spare")):
-                        shutil.rmtree(left, ignore_errors=True)
-                    lock_file(name).unlink(missing_ok=True)
-                    removed.append(name)
-            elif rest.startswith("part-") and now - path.stat().st_mtime > _ABANDONED_S:
-                remove([path.with_suffix("") if path.suffix == ".manifest" else path])
+            if rest == "part":
+                if now - path.stat().st_mtime > _ABANDONED_S and not arriving(name):
+                    shutil.rmtree(path, ignore_errors=True)
+            elif name and name not in named and now - (path / MANIFEST).stat().st_mtime > KEPT_S:
+                shutil.rmtree(path, ignore_errors=True)
+                _lock_file(name).unlink(missing_ok=True)
+                removed.append(name)
     return removed
+
+
+def _lock_file(name: str) -> Path:
+    return codes_folder() / f".{name}.lock"
 
 
 def _named_by_experiments() -> set[str]:
@@ -85,10 +96,3 @@ def _named_by_experiments() -> set[str]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             names.add(json.loads(spec.read_text(encoding="utf-8"))["code"])
     return names
-
-
-def remove(folders: Iterable[Path]) -> None:
-    """Remove folders of code with their manifests, as far as they are there."""
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-        manifest_file(folder).unlink(missing_ok=True)

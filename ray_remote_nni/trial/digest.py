@@ -12,25 +12,35 @@ _PART_BYTES = 8 * 2**20
 BINARY = getattr(os, "O_BINARY", 0)
 
 
+def content_digest(content: bytes) -> str:
+    """Return the digest of a small file's content. It is SHA-256, which today's processors do faster than any other."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_small(path: str, size: int) -> bytes:
+    """Return the first bytes of a file, up to so many. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | BINARY)
+    try:
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
 def file_digest(path: str, size: int) -> str:
     """Return the digest of a file of so many bytes; a large one's is that of its parts' digests, made side by side.
 
-    It is SHA-256, which today's processors do faster than any other. Raises OSError.
+    Raises OSError.
     """
-    descriptor = os.open(path, os.O_RDONLY | BINARY)
-    try:
-        if size < _PART_BYTES:
-            return hashlib.sha256(os.read(descriptor, size)).hexdigest()
-        with open(descriptor, "rb", buffering=0, closefd=False) as file, ThreadPoolExecutor(os.cpu_count()) as pool:
-            reading = threading.Lock()
+    if size < _PART_BYTES:
+        return content_digest(read_small(path, size))
+    with open(path, "rb", buffering=0) as file, ThreadPoolExecutor(os.cpu_count()) as pool:
+        reading = threading.Lock()
 
-            def part(start: int) -> bytes:
-                with reading:
-                    file.seek(start)
-                    content = file.read(_PART_BYTES)
-                return hashlib.sha256(content).digest()
+        def part(start: int) -> bytes:
+            with reading:
+                file.seek(start)
+                content = file.read(_PART_BYTES)
+            return hashlib.sha256(content).digest()
 
-            digests = b"".join(pool.map(part, range(0, size, _PART_BYTES)))
-        return hashlib.sha256(digests + size.to_bytes(8, "big")).hexdigest()
-    finally:
-        os.close(descriptor)
+        digests = b"".join(pool.map(part, range(0, size, _PART_BYTES)))
+    return hashlib.sha256(digests + size.to_bytes(8, "big")).hexdigest()

@@ -1,4 +1,4 @@
-"""Files from the head to a machine over a connection of their own: by Ray's way each byte is copied several times more.
+"""Code from the head to a machine over a connection of their own: by Ray's way each byte is copied several times more.
 
 The machine listens where the system wants, as Ray's workers do, and the head connects to it with a secret that reached
 it through Ray. Where that fails, a firewall being in between, nothing was sent yet, and Ray's way is left.
@@ -14,15 +14,13 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ray_remote_nni.trial.outgoing import OutgoingFile
+from ray_remote_nni.trial.outgoing import OutgoingPiece
 
 _CONNECT_S = 2.0
 #: A connection on which nothing has moved for so long is dead.
 _SILENCE_S = 120.0
 _SECRET_BYTES = 32
 _BUFFER_BYTES = 2**20
-#: Smaller files travel together.
-_SMALL_BYTES = 2**18
 
 
 @dataclass(frozen=True)
@@ -82,28 +80,15 @@ def accept(invitation: Invitation) -> socket.socket | None:
     return connection
 
 
-def send_files(connection: socket.socket, files: Iterable[OutgoingFile]) -> None:
-    """Send files one after the other, each as it comes. Raises OSError, and EOFError where a file ends early."""
-    waiting = bytearray()
-    for file in files:
-        if file.size <= _SMALL_BYTES:
-            for part in file.parts(_SMALL_BYTES):
-                waiting += part
-        if file.size > _SMALL_BYTES or len(waiting) >= _BUFFER_BYTES:
-            connection.sendall(waiting)
-            waiting.clear()
-        if file.size > _SMALL_BYTES:
-            _send_large(connection, file)
-    connection.sendall(waiting)
-
-
-def _send_large(connection: socket.socket, file: OutgoingFile) -> None:
-    left = file.size
-    while left:
-        sent = os.sendfile(connection.fileno(), file.descriptor, None, file.arrived(file.size - left))
-        if not sent:
-            raise file.shortened()
-        left -= sent
+def send_pieces(connection: socket.socket, pieces: Iterable[OutgoingPiece]) -> None:
+    """Send pieces one after the other, each as it comes. Raises OSError, and EOFError where a file ends early."""
+    for piece in pieces:
+        start = piece.start
+        while start < piece.end:
+            sent = os.sendfile(connection.fileno(), piece.descriptor, start, piece.arrived(start))
+            if not sent:
+                raise piece.shortened()
+            start += sent
 
 
 def _family(host: str) -> socket.AddressFamily:

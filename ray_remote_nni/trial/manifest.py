@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from itertools import starmap
+from typing import Literal, NamedTuple
 
 Kind = Literal["file", "folder", "link"]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One path, relative to the code's folder.
 
     `mode` holds the permission bits, `size` is in bytes and `mtime_ns` since the epoch. `content` is the digest of a
@@ -47,23 +47,15 @@ class Manifest:
             digest.update(line.encode(errors="surrogateescape"))
         return digest.hexdigest()[:16]
 
-    def files(self) -> dict[str, Entry]:
-        """Return one file for each content, by digest, in order."""
-        found: dict[str, Entry] = {}
-        for entry in self.entries:
-            if entry.kind == "file":
-                found.setdefault(entry.content, entry)
-        return found
-
     def to_json(self) -> str:
         """Return it as text."""
-        return json.dumps([[e.path, e.kind, e.mode, e.size, e.mtime_ns, e.content] for e in self.entries])
+        return json.dumps(self.entries)
 
 
 def read_manifest(text: str | bytes) -> Manifest:
     """Return what `to_json` made a text of. Raises ValueError."""
     entries: Iterable[list[object]] = json.loads(text)
     try:
-        return Manifest(tuple(Entry(*fields) for fields in entries))  # type: ignore[arg-type]
+        return Manifest(tuple(starmap(Entry, entries)))
     except TypeError as error:
         raise ValueError(f"no manifest: {error}") from error

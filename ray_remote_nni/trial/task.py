@@ -13,8 +13,9 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ray_remote_nni.trial.assembly import ensure_code
-from ray_remote_nni.trial.direct import Invitation, Landing, accept, send_files
+from ray_remote_nni.trial.direct import Invitation, Landing, accept, send_pieces
 from ray_remote_nni.trial.inbox import Workers, find_inbox
+from ray_remote_nni.trial.layout import Piece
 from ray_remote_nni.trial.outgoing import OutgoingCode, in_chunks
 from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, TrialEvent, TrialSpec
@@ -34,7 +35,7 @@ def run_trial(pickled_spec: bytes, head_node: str) -> bytes:
     Python pickler for them, once in every trial's time on either side.
     """
     spec: TrialSpec = pickle.loads(pickled_spec)
-    code = ensure_code(spec.code, lambda digests: fetch_code(spec.code, digests, head_node))
+    code = ensure_code(spec.code, lambda pieces: fetch_code(spec.code, pieces, head_node))
     events: list[TrialEvent] = []
     for batch in run_attempt(spec, Machine.from_environment(), code):
         if not isinstance(batch[-1], (Ended, NotStarted)):
@@ -50,30 +51,30 @@ def events_of(result: bytes) -> list[TrialEvent]:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def send_code(name: str, digests: Sequence[str] | None, invitation: Invitation | None) -> Iterator[_Chunk]:
-    """Yield these files of the head's code, or its manifest for None; nothing but an empty chunk for an invitation."""
+def send_code(name: str, pieces: Sequence[Piece] | None, invitation: Invitation | None) -> Iterator[_Chunk]:
+    """Yield these pieces of the head's code, or its manifest for None; nothing but an empty chunk for an invitation."""
     code = OutgoingCode(name)
-    if digests is None:
-        yield _Chunk(code.manifest.to_json().encode())
+    if pieces is None:
+        yield _Chunk(code.manifest)
     elif invitation is not None and (connection := accept(invitation)) is not None:
         with connection:
             yield _Chunk(b"")
-            send_files(connection, code.files(digests))
+            send_pieces(connection, code.pieces(pieces))
     else:
-        for chunk in in_chunks(code.files(digests), _CHUNK_BYTES):
+        for chunk in in_chunks(code.pieces(pieces), _CHUNK_BYTES):
             yield _Chunk(chunk)
 
 
 @ray.remote(num_cpus=0, max_retries=0)
 def bring_code(code: str, head_node: str) -> None:
     """Bring code to the machine, also while it is still on its way to the head."""
-    ensure_code(code, lambda digests: fetch_code(code, digests, head_node))
+    ensure_code(code, lambda pieces: fetch_code(code, pieces, head_node))
 
 
 @ray.remote(num_cpus=0, max_retries=0)
 def warm_up(experiment_id: str, code: str, head_node: str, workers: Workers) -> None:
     """Start a worker, which has then imported all that a trial needs, and its code; keep it until all have started."""
-    stock(ensure_code(code, lambda digests: fetch_code(code, digests, head_node)))
+    stock(ensure_code(code, lambda pieces: fetch_code(code, pieces, head_node)))
     ray.get(find_inbox(experiment_id).meet.remote(workers))
 
 
@@ -92,11 +93,11 @@ class _Chunk:
         return _Chunk, (pickle.PickleBuffer(self.data),)
 
 
-def fetch_code(name: str, digests: Sequence[str] | None, head_node: str) -> Iterator[bytes | memoryview]:
-    """Yield these files of the head's code, one after the other, or its manifest for None."""
-    landing = _landing() if digests else None
+def fetch_code(name: str, pieces: Sequence[Piece] | None, head_node: str) -> Iterator[bytes | memoryview]:
+    """Yield these pieces of the head's code, or its manifest for None."""
+    landing = _landing() if pieces else None
     with landing or contextlib.nullcontext():
-        chunks = _ask_head(name, digests, head_node, None if landing is None else landing.invitation)
+        chunks = _ask_head(name, pieces, head_node, None if landing is None else landing.invitation)
         first = next(chunks)
         if landing is None or len(first):
             yield first
@@ -117,7 +118,7 @@ def _landing() -> Landing | None:
 
 
 def _ask_head(
-    name: str, digests: Sequence[str] | None, head_node: str, invitation: Invitation | None
+    name: str, pieces: Sequence[Piece] | None, head_node: str, invitation: Invitation | None
 ) -> Iterator[bytes | memoryview]:
     """Yield what `send_code` does on the head. The object store is small: only a few chunks are under way at once."""
     options: dict[str, Any] = {
@@ -126,7 +127,7 @@ def _ask_head(
         "num_returns": "streaming",
         "_generator_backpressure_num_objects": 4,
     }
-    chunks: Any = send_code.options(**options).remote(name, digests, invitation)
+    chunks: Any = send_code.options(**options).remote(name, pieces, invitation)
     coming: deque[Any] = deque()
     for chunk in chunks:
         # Without this nothing would be on its way here while the one before is written.

@@ -35,7 +35,7 @@ from ray_remote_nni.cluster.teardown import stop_forward
 from ray_remote_nni.experiment.upload import read_code
 from ray_remote_nni.paths import private_file, clusters_folder
 folder = Path(sys.argv[1])
-print(len(read_code(folder).manifest.files()), our_library()[0], load_state("none"))
+print(len(read_code(folder).sizes), our_library()[0], load_state("none"))
 assert not ForwardState(1, 2**22, 0).alive()
 with private_file(clusters_folder() / "a.json") as file:
     file.write("here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 import sys
@@ -21,8 +22,10 @@ from ray_remote_nni.errors import MachineError, UsageError
 from ray_remote_nni.experiment import upload
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.upload import Sent, read_code, send_code
-from ray_remote_nni.trial.code import code_folder, has_code
+from ray_remote_nni.trial.code import code_folder, codes_folder, has_code
+from ray_remote_nni.trial.working_copy import make_working_copy
 
+COPIES = itertools.count()
 LIBRARY = str(Path(ray_remote_nni.__file__).parents[1])
 
 
@@ -50,12 +53,14 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def send(directory: Path) -> tuple[Path, Sent]:
-    """Send the code to the head; return its folder there and how much was sent."""
+    """Send the code to the head; return a copy such as a trial gets, and how much was sent."""
     seen: list[Sent] = []
     read = read_code(directory)
     asyncio.run(send_code(read, cast(Head, HeadHere()), seen.append))
     assert has_code(read.manifest.name)
-    return code_folder(read.manifest.name), seen[-1]
+    copy = Path.home() / f"copy{next(COPIES)}"
+    make_working_copy(code_folder(read.manifest.name), str(copy))
+    return copy, seen[-1]
 
 
 def name(directory: Path) -> str:
@@ -64,7 +69,7 @@ def name(directory: Path) -> str:
 
 def left_behind() -> list[str]:
     """What is half made on the head."""
-    return [path.name for path in code_folder("x").parent.iterdir() if ".part" in path.name]
+    return [path.name for path in codes_folder().iterdir() if ".part" in path.name]
 
 
 def test_the_same_content_in_another_place_at_another_time_has_the_same_name(code: Path, tmp_path: Path) -> None:
@@ -100,22 +105,19 @@ def test_every_change_that_a_trial_could_notice_changes_the_name(code: Path, cha
 
 
 def test_what_is_there_already_is_not_sent_again(code: Path) -> None:
-    assert send(code)[1] == Sent(10 + 11, 10 + 11, 3, 3)
+    assert send(code)[1] == Sent(11 + 10, 11 + 10, 2, 2)
     assert send(code)[1].all_bytes == 0
 
 
 def test_of_a_changed_file_only_that_file_is_sent(code: Path) -> None:
     (code / "data.bin").write_bytes(os.urandom(3 * 2**20))
-    first, _ = send(code)
+    send(code)
     (code / "train.py").write_text("import pkg, os\n")
-    second, sent = send(code)
+    there, sent = send(code)
     assert sent == Sent(15, 15, 1, 1)
-    assert (second / "data.bin").samefile(first / "data.bin")
-    assert (second / "run.sh").read_text() == "#!/bin/sh\n"
-    # What is changed over there by accident does not spread.
-    (first / "run.sh").write_text("#!/bin/ksh\n")
-    (code / "train.py").write_text("import pkg, sys\n")
-    assert (send(code)[0] / "run.sh").read_text() == "#!/bin/sh\n"
+    assert (there / "train.py").read_text() == "import pkg, os\n"
+    assert (there / "run.sh").read_text() == "#!/bin/sh\n"
+    assert (there / "data.bin").read_bytes() == (code / "data.bin").read_bytes()
 
 
 def test_a_file_that_moved_or_is_there_twice_is_sent_once(code: Path) -> None:
@@ -184,22 +186,42 @@ def test_a_file_that_cannot_be_read_is_named(code: Path, monkeypatch: pytest.Mon
     def fail(path: str, _: int) -> str:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(upload, "file_digest", fail)
+    for read in ("read_small", "file_digest"):
+        monkeypatch.setattr(upload, read, fail)
     with pytest.raises(UsageError, match=r"trialCodeDirectory: .*__init__\.py cannot be read: Permission denied"):
         read_code(code)
 
 
 @pytest.mark.parametrize("how", ["gone", "longer", "shorter", "same size"])
 def test_a_file_that_changes_before_it_is_sent_is_named_and_nothing_of_it_is_used(code: Path, how: str) -> None:
+    data = code / "data.bin"
+    data.write_bytes(bytes(2**20))
     read = read_code(code)
     if how == "gone":
-        (code / "train.py").unlink()
+        data.unlink()
     else:
-        (code / "train.py").write_text({"longer": "import pkg, os", "shorter": "i", "same size": "import gkp\n"}[how])
-        os.utime(code / "train.py", ns=(1, 1))
-    with pytest.raises(UsageError, match=r"trialCodeDirectory: .*train\.py (changed while|cannot be read any more)"):
+        data.write_bytes(b"x" * (2**20 + {"longer": 1, "shorter": -1, "same size": 0}[how]))
+        os.utime(data, ns=(1, 1))
+    with pytest.raises(UsageError, match=r"trialCodeDirectory: .*data\.bin (changed while|cannot be read any more)"):
         asyncio.run(send_code(read, cast(Head, HeadHere()), lambda _: None))
     assert not has_code(read.manifest.name)
+
+
+def test_a_small_file_is_sent_as_it_was_when_it_was_read(code: Path) -> None:
+    read = read_code(code)
+    (code / "train.py").write_text("import gkp\n")
+    (code / "run.sh").unlink()
+    asyncio.run(send_code(read, cast(Head, HeadHere()), lambda _: None))
+    make_working_copy(code_folder(read.manifest.name), str(Path.home() / "copy"))
+    assert (Path.home() / "copy/train.py").read_text() == "import pkg\n"
+    assert (Path.home() / "copy/run.sh").read_text() == "#!/bin/sh\n"
+
+
+def test_only_so_much_is_kept_until_it_is_sent(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "_KEPT_BYTES", 15)
+    read = read_code(code)
+    assert sum(map(len, read.read.values())) <= 15
+    assert send(code)[1].all_bytes == 21
 
 
 def interrupt(code: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
@@ -262,7 +284,7 @@ def test_progress_tells_bytes_and_files(code: Path) -> None:
     (code / "data.bin").write_bytes(os.urandom(3 * 2**20))
     seen: list[Sent] = []
     asyncio.run(send_code(read_code(code), cast(Head, HeadHere()), seen.append))
-    assert [(sent.files, sent.all_files) for sent in (seen[0], seen[-1])] == [(0, 4), (4, 4)]
+    assert [(sent.files, sent.all_files) for sent in (seen[0], seen[-1])] == [(2, 3), (3, 3)]
     assert seen == sorted(seen, key=lambda sent: sent.bytes)
     assert seen[-1].bytes == seen[-1].all_bytes == 3 * 2**20 + 21
 

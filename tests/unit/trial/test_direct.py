@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ray_remote_nni.trial import direct
-from ray_remote_nni.trial.assembly import missing_files, receive_code
-from ray_remote_nni.trial.code import code_folder, locked
-from ray_remote_nni.trial.direct import Invitation, Landing, accept, send_files
+from ray_remote_nni.trial.assembly import Assembly
+from ray_remote_nni.trial.code import codes_folder, locked
+from ray_remote_nni.trial.direct import Invitation, Landing, accept, send_pieces
+from ray_remote_nni.trial.layout import Piece
 from ray_remote_nni.trial.manifest import Entry, Manifest
 from ray_remote_nni.trial.outgoing import OutgoingCode
 
@@ -31,38 +32,46 @@ def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def code_of(contents: Sequence[bytes]) -> OutgoingCode:
-    """Code on the head, of a file for each of these contents."""
+    """Code on the head, of a file for each of these contents, the large ones last."""
     entries = [
         Entry(f"file{number}", "file", 0o644, len(data), 1, hashlib.sha256(data).hexdigest())
         for number, data in enumerate(contents)
     ]
     manifest = Manifest(tuple(entries))
     with locked(manifest.name):
-        receive_code(manifest, missing_files(manifest), io.BytesIO(b"".join(contents)))
+        Assembly(manifest).receive(io.BytesIO(b"".join(contents)))
     return OutgoingCode(manifest.name)
 
 
-def send(invitation: Invitation, code: OutgoingCode) -> threading.Thread:
-    """As the head does, beside this machine."""
+def send(invitation: Invitation, code: OutgoingCode, *pieces: Piece) -> threading.Thread:
+    """Send pieces of the code as the head does, beside this machine."""
 
     def go() -> None:
         connection = accept(invitation)
         assert connection is not None
         with connection:
-            send_files(connection, code.files(list(code.manifest.files())))
+            send_pieces(connection, code.pieces(pieces))
 
     thread = threading.Thread(target=go)
     thread.start()
     return thread
 
 
-def test_files_arrive_one_after_the_other(landing: Landing) -> None:
-    contents = [os.urandom(size) for size in (3, 0, 5 * 2**20, 1000, 2**18, 2**18 + 1, 900_000, 7)]
+def test_pieces_arrive_one_after_the_other(landing: Landing) -> None:
+    contents = [os.urandom(size) for size in (3, 0, 1000, 2**18, 900_000, 7, 2**20 + 1, 5 * 2**20)]
+    pack, (large, other) = b"".join(contents[:-2]), contents[-2:]
+    names = [hashlib.sha256(content).hexdigest() for content in (large, other)]
+    pieces = [
+        Piece("pack", 0, 2),
+        Piece("pack", 900, len(pack) - 900),
+        Piece(names[0], 0, len(large)),
+        Piece(names[1], 77, 4 * 2**20),
+    ]
     with landing:
-        sender = send(landing.invitation, code_of(contents))
+        sender = send(landing.invitation, code_of(contents), *pieces)
         received = b"".join(bytes(part) for part in landing.receive())
     sender.join()
-    assert received == b"".join(contents)
+    assert received == pack[:2] + pack[900:] + large + other[77 : 77 + 4 * 2**20]
 
 
 def test_whoever_has_no_invitation_sends_nothing_and_hinders_nobody(
@@ -72,7 +81,7 @@ def test_whoever_has_no_invitation_sends_nothing_and_hinders_nobody(
     place = (landing.invitation.host, landing.invitation.port)
     with landing, socket.create_connection(place) as stranger, socket.create_connection(place) as silent:
         stranger.sendall(bytes(32) + b"theirs")
-        sender = send(landing.invitation, code_of([b"ours"]))
+        sender = send(landing.invitation, code_of([b"ours"]), Piece("pack", 0, 4))
         assert b"".join(bytes(part) for part in landing.receive()) == b"ours"
         assert silent.recv(1) == b""
     sender.join()
@@ -92,10 +101,11 @@ def test_a_machine_that_cannot_be_reached_is_known_before_anything_is_sent(landi
     assert accept(landing.invitation) is None
 
 
-@pytest.mark.parametrize("size", [10, 2**20])
+@pytest.mark.parametrize("size", [10, 2**21])
 def test_a_file_that_has_become_shorter_is_an_error(landing: Landing, size: int) -> None:
     code = code_of([bytes(size)])
-    (file,) = (code_folder(code.manifest.name)).iterdir()
+    (folder,) = (path for path in codes_folder().iterdir() if "." not in path.name)
+    file = max(folder.iterdir(), key=lambda file: file.stat().st_size if file.name != "manifest" else 0)
     file.chmod(0o600)
     os.truncate(file, size - 1)
     with landing:
@@ -104,7 +114,7 @@ def test_a_file_that_has_become_shorter_is_an_error(landing: Landing, size: int)
         receiving = threading.Thread(target=lambda: list(landing.receive()))
         receiving.start()
         with connection, pytest.raises(EOFError, match="has become shorter"):
-            send_files(connection, code.files(list(code.manifest.files())))
+            send_pieces(connection, code.pieces([Piece(file.name, 0, size)]))
         receiving.join()
 
 

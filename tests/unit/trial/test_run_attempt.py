@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from code_values import put_code
 from running_guard import running_guard, sleeping, until
 from trial_values import metric_record, trial_spec
 
@@ -48,7 +49,7 @@ class ATrial:
 
     def attempt(self, command: str, **spec: Any) -> Iterator[list[TrialEvent]]:
         spec = {"trial_id": self.trial_id, "command": command, **spec}
-        return run_attempt(trial_spec(**spec), self.machine, self.code)
+        return run_attempt(trial_spec(**spec), self.machine, put_code(self.code))
 
     def run(self, command: str, **spec: Any) -> list[TrialEvent]:
         return [event for batch in self.attempt(command, **spec) for event in batch]
@@ -96,7 +97,9 @@ def test_a_trial_runs_in_its_own_copy_of_the_code(trial: ATrial) -> None:
     trial.run(f"{sys.executable} train.py; touch made_by_the_trial")
     assert trial.workspace.stdout.read_text() == "trained\n"
     assert (trial.workspace.code / "made_by_the_trial").exists()
-    assert not (trial.code / "made_by_the_trial").exists()
+    trial.trial_id += "2"
+    trial.run("ls")
+    assert trial.workspace.stdout.read_text() == "train.py\n"
 
 
 def test_output_is_kept_byte_for_byte_each_stream_by_itself(trial: ATrial) -> None:
@@ -337,11 +340,9 @@ def test_without_a_guard_the_attempt_was_not_started(trial: ATrial, tmp_path: Pa
     assert event.machine == "gpu1"
 
 
-def test_a_disk_that_takes_nothing_is_the_machines_failure(
-    trial: ATrial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+def test_a_disk_that_takes_nothing_is_the_machines_failure(trial: ATrial, tmp_path: Path) -> None:
+    (tmp_path / ".ray-nni").mkdir()
+    (tmp_path / ".ray-nni/experiments").touch()
     (event,) = trial.run("true")
     assert isinstance(event, NotStarted)
 

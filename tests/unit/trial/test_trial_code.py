@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from ray_remote_nni.trial import assembly
-from ray_remote_nni.trial.assembly import begun_files, ensure_code, missing_files, receive_code
-from ray_remote_nni.trial.code import KEPT_S, code_folder, has_code, locked, prune_code
+from ray_remote_nni.trial.assembly import Assembly, ensure_code
+from ray_remote_nni.trial.code import KEPT_S, code_folder, has_code, locked, part_folder, prune_code
+from ray_remote_nni.trial.layout import Piece, layout_of
 from ray_remote_nni.trial.manifest import Entry, Manifest, read_manifest
 from ray_remote_nni.trial.outgoing import OutgoingCode, in_chunks
+from ray_remote_nni.trial.working_copy import make_working_copy
 
-Fetch = Callable[[Sequence[str] | None], Iterator[bytes]]
+Fetch = Callable[[Sequence[Piece] | None], Iterator[bytes]]
+COPIES = iter(range(10**6))
 
 
 class Bytes:
@@ -27,25 +30,24 @@ class Bytes:
 
     def __init__(self, data: bytes) -> None:
         self._data = io.BytesIO(data)
+        # Few where there are few, so that each is cut; a large file's would take for ever so.
+        self._most = 5 if len(data) < 2**16 else 2**14 + 1
 
     def read(self, size: int, /) -> bytes:
         return self._data.read(min(size, self._most))
 
-    @property
-    def _most(self) -> int:
-        # Few where there are few, so that each is cut; a large file's would take for ever so.
-        return 5 if len(self._data.getbuffer()) < 2**16 else 2**14 + 1
 
-
-def manifest_of(files: dict[str, bytes]) -> Manifest:
+def manifest_of(files: dict[str, bytes], mtime_ns: int = 1_000_000_000) -> Manifest:
     entries = [
-        Entry(path, "file", 0o644, len(data), 1_000_000_000, hashlib.sha256(data).hexdigest())
+        Entry(path, "file", 0o644, len(data), mtime_ns, hashlib.sha256(data).hexdigest())
         for path, data in files.items()
     ]
     return Manifest((Entry("pkg", "folder", 0o755), *entries, Entry("link", "link", content="train.py")))
 
 
+#: The code's bytes are "first", "second", "import pkg".
 FILES = {"pkg/a": b"first", "pkg/b": b"second", "train.py": b"import pkg"}
+BIG = os.urandom(3 * 2**20)
 
 
 @pytest.fixture(autouse=True)
@@ -60,89 +62,152 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return move
 
 
-def put(files: dict[str, bytes] = FILES) -> str:
+def bytes_of(files: dict[str, bytes], pieces: Sequence[Piece]) -> bytes:
+    """What these pieces of the code's files are."""
+    layout = layout_of(manifest_of(files))
+    content = {"pack": b"".join(files[entry.path] for entry in layout.packed)}
+    content |= {entry.content: files[entry.path] for entry in layout.large}
+    return b"".join(content[file][start : start + size] for file, start, size in pieces)
+
+
+def put(files: dict[str, bytes] = FILES, mtime_ns: int = 1_000_000_000) -> str:
     """Bring code to this machine; return its name."""
+    manifest = manifest_of(files, mtime_ns)
+    with locked(manifest.name):
+        making = Assembly(manifest)
+        making.receive(Bytes(bytes_of(files, making.missing)))
+    return manifest.name
+
+
+def missing(files: dict[str, bytes]) -> list[Piece]:
+    """What this machine would be sent of code."""
     manifest = manifest_of(files)
     with locked(manifest.name):
-        missing = missing_files(manifest)
-        by_digest = {hashlib.sha256(data).hexdigest(): data for data in files.values()}
-        receive_code(manifest, missing, Bytes(b"".join(by_digest[digest] for digest in missing)))
-    return manifest.name
+        return Assembly(manifest).missing
+
+
+def begin(files: dict[str, bytes], sent: bytes) -> None:
+    """Bring code to this machine, of which so much is sent before it breaks off."""
+    manifest = manifest_of(files)
+    with locked(manifest.name), pytest.raises(EOFError, match="ended too early"):
+        Assembly(manifest).receive(Bytes(sent))
+    assert not has_code(manifest.name)
+
+
+def files_in(name: str) -> dict[str, bytes]:
+    """The files that a trial with this code has."""
+    target = Path(os.environ["HOME"]) / f"copy{next(COPIES)}"
+    make_working_copy(code_folder(name), str(target))
+    return {
+        str(path.relative_to(target)): path.read_bytes()
+        for path in target.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
 
 
 def head_sends(name: str) -> Fetch:
     """What the head would send of its code, as this machine asks for it; the head's home is where we are now."""
     head = os.environ["HOME"]
 
-    def fetch(digests: Sequence[str] | None) -> Iterator[bytes]:
+    def fetch(pieces: Sequence[Piece] | None) -> Iterator[bytes]:
         here, os.environ["HOME"] = os.environ["HOME"], head
         try:
             code = OutgoingCode(name)
-            if digests is None:
-                return iter([code.manifest.to_json().encode()])
-            return iter(list(in_chunks(code.files(digests), 2**20)))
+            if pieces is None:
+                return iter([code.manifest])
+            return iter(list(in_chunks(code.pieces(pieces), 2**20)))
         finally:
             os.environ["HOME"] = here
 
     return fetch
 
 
+def asking(fetch: Fetch) -> tuple[Fetch, list[Sequence[Piece] | None]]:
+    """`fetch`, and what it is asked for."""
+    asked: list[Sequence[Piece] | None] = []
+
+    def ask(pieces: Sequence[Piece] | None) -> Iterator[bytes]:
+        asked.append(pieces)
+        return fetch(pieces)
+
+    return ask, asked
+
+
 def test_code_that_is_here_is_not_fetched() -> None:
-    def fetch(_: Sequence[str] | None) -> Iterator[bytes]:
-        raise AssertionError("it was fetched")
-
     name = put()
+    fetch, asked = asking(head_sends(name))
     assert ensure_code(name, fetch) == code_folder(name)
+    assert asked == []
 
 
-def test_code_arrives_as_it_was_sent(machine: Callable[[str], None]) -> None:
-    name = put()
+def test_code_arrives_as_it_was_sent(machine: Callable[[str], None], tmp_path: Path) -> None:
+    files = {**FILES, "pkg/big": BIG}
+    name = put(files)
     fetch = head_sends(name)
     machine("worker")
-    folder = ensure_code(name, fetch)
-    assert folder == code_folder(name)
-    assert {path: (folder / path).read_bytes() for path in FILES} == FILES
-    assert os.readlink(folder / "link") == "train.py"
-    assert (folder / "train.py").stat().st_mtime_ns == 1_000_000_000
+    assert ensure_code(name, fetch) == code_folder(name)
+    assert files_in(name) == files
+    make_working_copy(code_folder(name), str(tmp_path / "copy"))
+    assert os.readlink(tmp_path / "copy/link") == "train.py"
+    for path in ("train.py", "pkg/big"):
+        assert (tmp_path / "copy" / path).stat().st_mtime_ns == 1_000_000_000
+
+
+def test_small_files_lie_on_a_machine_in_one() -> None:
+    folder = code_folder(put({**FILES, "big": BIG, "twice": BIG, "again": b"first"}))
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["manifest", "pack", hashlib.sha256(BIG).hexdigest()]
+    )
+    assert (folder / "pack").read_bytes() == b"firstsecondimport pkg"
 
 
 def test_a_machine_fetches_only_what_it_has_not(machine: Callable[[str], None]) -> None:
-    first, second = put(), put({**FILES, "train.py": b"import pkg, os"})
+    changed = {**FILES, "pkg/b": b"new", "train.py": b"import pkg, os", "z": b"first"}
+    first, second = put(), put(changed)
     fetches = [head_sends(first), head_sends(second)]
     machine("worker")
     ensure_code(first, fetches[0])
-    asked: list[Sequence[str] | None] = []
-
-    def fetch(digests: Sequence[str] | None) -> Iterator[bytes]:
-        asked.append(digests)
-        return fetches[1](digests)
-
-    assert (ensure_code(second, fetch) / "train.py").read_bytes() == b"import pkg, os"
-    assert asked == [None, [hashlib.sha256(b"import pkg, os").hexdigest()]]
+    fetch, asked = asking(fetches[1])
+    ensure_code(second, fetch)
+    assert files_in(second) == changed
+    assert asked == [None, [Piece("pack", 5, 3 + 14)]]
 
 
-def test_a_file_that_somebody_changed_on_the_machine_is_sent_again() -> None:
-    name = put()
-    (code_folder(name) / "pkg/a").write_text("changed")
-    second = put({**FILES, "train.py": b"other"})
-    assert (code_folder(second) / "pkg/a").read_bytes() == b"first"
+def test_contents_are_taken_from_the_packs_and_files_of_several_codes() -> None:
+    put({"pkg/a": b"one", "pkg/big": BIG})
+    put({"two": b"two", "three": b"three"})
+    files = {"pkg/x": b"three", "pkg/y": b"new", "pkg/z": b"two", "q": b"one", "other": BIG, "same": b"three"}
+    assert missing(files) == [Piece("pack", 5, 3)]
+    assert files_in(put(files)) == files
+
+
+@pytest.mark.parametrize("path", ["pack", "large"])
+def test_what_somebody_changed_on_the_machine_is_sent_again(path: str) -> None:
+    file = code_folder(put({**FILES, "big": BIG})) / (path if path == "pack" else hashlib.sha256(BIG).hexdigest())
+    file.chmod(0o600)
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    other = {**FILES, "big": BIG, "z": b"other"}
+    assert bytes_of(other, missing(other)) == b"import pkgother" if path == "pack" else b"other" + BIG
+    assert files_in(put(other)) == other
 
 
 def test_of_several_trials_that_start_at_once_one_fetches_and_all_find_it_whole(machine: Callable[[str], None]) -> None:
     name = put()
-    contents = {digests: list(head_sends(name)(digests)) for digests in (None,)}
-    files = list(head_sends(name)(list(OutgoingCode(name).manifest.files())))
+    whole = [Piece("pack", 0, 21)]
+    contents = {None: list(head_sends(name)(None)), "all": list(head_sends(name)(whole))}
     machine("worker")
     fetches: list[object] = []
     together = threading.Barrier(4)
 
-    def fetch(digests: Sequence[str] | None) -> Iterator[bytes]:
-        fetches.append(digests)
-        yield from files if digests is not None else contents[None]
+    def fetch(pieces: Sequence[Piece] | None) -> Iterator[bytes]:
+        fetches.append(pieces)
+        yield from contents["all" if pieces is not None else None]
 
     def start() -> None:
         together.wait()
-        assert (ensure_code(name, fetch) / "train.py").read_bytes() == b"import pkg"
+        assert (ensure_code(name, fetch) / "pack").read_bytes() == b"firstsecondimport pkg"
 
     errors: list[object] = []
     trials = [threading.Thread(target=start) for _ in range(4)]
@@ -153,11 +218,7 @@ def test_of_several_trials_that_start_at_once_one_fetches_and_all_find_it_whole(
         trial.join()
     threading.excepthook = hook
     assert errors == []
-    assert len(fetches) == 2
-
-
-def parts() -> list[str]:
-    return [path.name for path in code_folder("x").parent.iterdir() if ".part-" in path.name]
+    assert fetches == [None, whole]
 
 
 def test_after_a_fetch_that_failed_the_next_one_fetches_what_is_not_whole(machine: Callable[[str], None]) -> None:
@@ -165,8 +226,8 @@ def test_after_a_fetch_that_failed_the_next_one_fetches_what_is_not_whole(machin
     fetch = head_sends(name)
     machine("worker")
 
-    def fail(digests: Sequence[str] | None) -> Iterator[bytes]:
-        if digests is None:
+    def fail(pieces: Sequence[Piece] | None) -> Iterator[bytes]:
+        if pieces is None:
             yield from fetch(None)
         else:
             yield b"firstse"
@@ -175,97 +236,103 @@ def test_after_a_fetch_that_failed_the_next_one_fetches_what_is_not_whole(machin
     with pytest.raises(ConnectionError):
         ensure_code(name, fail)
     assert not has_code(name)
-    asked: list[Sequence[str] | None] = []
-
-    def again(digests: Sequence[str] | None) -> Iterator[bytes]:
-        asked.append(digests)
-        return fetch(digests)
-
-    folder = ensure_code(name, again)
-    assert {path: (folder / path).read_bytes() for path in FILES} == FILES
-    assert asked == [None, [hashlib.sha256(FILES[path]).hexdigest() for path in ("pkg/b", "train.py")]]
-    assert parts() == []
+    again, asked = asking(fetch)
+    ensure_code(name, again)
+    assert files_in(name) == FILES
+    assert asked == [None, [Piece("pack", 5, 16)]]
+    assert not part_folder(name).exists()
 
 
-@pytest.mark.parametrize(("sent", "whole"), [(b"", 0), (b"firstsec", 1), (b"firstsecondimport", 2)])
+@pytest.mark.parametrize(("sent", "whole"), [(b"", 0), (b"firstsec", 5), (b"firstsecondimport", 11)])
 def test_of_contents_that_end_too_early_nothing_is_used_but_what_is_whole(sent: bytes, whole: int) -> None:
-    manifest = manifest_of(FILES)
-    digests = missing_files(manifest)
-    for _ in range(2):
-        with locked(manifest.name), pytest.raises(EOFError, match="within"):
-            receive_code(manifest, missing_files(manifest), Bytes(sent))
-        assert not has_code(manifest.name)
-        assert missing_files(manifest) == digests[whole:]
-        sent = b""
-    assert len(parts()) == 2
+    begin(FILES, sent)
+    begin(FILES, b"")
+    assert missing(FILES) == [Piece("pack", whole, 21 - whole)]
+    put()
+    assert files_in(manifest_of(FILES).name) == FILES
+
+
+def test_what_broke_off_is_looked_at_before_it_counts() -> None:
+    begin(FILES, b"firstsecond")
+    pack = part_folder(manifest_of(FILES).name) / "pack"
+    pack.write_bytes(b"first\0\0\0\0\0\0import pkg")
+    assert missing(FILES) == [Piece("pack", 5, 16)]
+    assert pack.read_bytes() == b"first"
 
 
 def test_of_a_large_file_that_broke_off_the_rest_is_enough_if_it_fits() -> None:
-    big = os.urandom(3 * 2**20)
-    manifest = manifest_of({**FILES, "pkg/big": big})
-    digest = hashlib.sha256(big).hexdigest()
+    digest = hashlib.sha256(BIG).hexdigest()
+    files = {**FILES, "pkg/big": BIG}
+    begin(files, b"firstsecondimport pkg" + BIG[: 2**20])
+    for _ in range(2):
+        assert missing(files) == [Piece(digest, 2**20, 2 * 2**20)]
+    begin(files, BIG[2**20 : 2 * 2**20])
+    manifest = manifest_of(files)
     with locked(manifest.name):
-        with pytest.raises(EOFError, match="within pkg/big"):
-            receive_code(manifest, missing_files(manifest), Bytes(b"firstsecondimport pkg" + big[: 2 * 2**20]))
-        assert missing_files(manifest) == [digest]
-        begun = begun_files(manifest, [digest])
-        assert begun == {digest: 2 * 2**20}
+        making = Assembly(manifest)
+        assert making.missing == [Piece(digest, 2 * 2**20, 2**20)]
         with pytest.raises(EOFError, match=r"pkg/big is not what it was"):
-            receive_code(manifest, [digest], Bytes(bytes(2**20)), begun)
-        assert begun_files(manifest, missing_files(manifest)) == {}
-        with pytest.raises(EOFError, match="within pkg/big"):
-            receive_code(manifest, [digest], Bytes(big[: 2 * 2**20]))
-        folder = receive_code(manifest, [digest], Bytes(big[2 * 2**20 :]), begun_files(manifest, [digest]))
-    assert (folder / "pkg/big").read_bytes() == big
-    assert (folder / "pkg/big").stat().st_mtime_ns == 1_000_000_000
-    assert parts() == []
+            making.receive(Bytes(bytes(2**20)))
+    assert missing(files) == [Piece(digest, 0, 3 * 2**20)]
+    begin(files, BIG[:-1])
+    assert files_in(put(files)) == files
+    assert not part_folder(manifest.name).exists()
+
+
+def test_a_large_file_that_broke_off_and_has_come_with_other_code_since_is_taken_from_there() -> None:
+    files = {**FILES, "pkg/big": BIG}
+    begin(files, b"firstsecondimport pkg" + BIG[: 2**20])
+    put({"big": BIG})
+    assert missing(files) == []
+    folder = code_folder(put(files))
+    assert len(list(folder.iterdir())) == 3
 
 
 def test_a_full_disk_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    manifest = manifest_of(FILES)
-
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(assembly, "_write", full)
-    with locked(manifest.name), pytest.raises(OSError, match="No space left"):
-        receive_code(manifest, missing_files(manifest), Bytes(b""))
-    assert parts() == []
+    monkeypatch.setattr(assembly, "_append", full)
+    with pytest.raises(OSError, match="No space left"):
+        put()
+    assert not part_folder(manifest_of(FILES).name).exists()
 
 
 def test_what_broke_off_and_was_not_taken_up_again_goes_after_a_day() -> None:
-    manifest = manifest_of(FILES)
-    with locked(manifest.name), pytest.raises(EOFError):
-        receive_code(manifest, missing_files(manifest), Bytes(b""))
-    for left in parts():
-        os.utime(code_folder(left), (1, 1))
-    put({"other": b"code"})
-    assert parts() == []
+    begin(FILES, b"first")
+    put({"a": b"code"})
+    part = part_folder(manifest_of(FILES).name)
+    with locked(manifest_of(FILES).name):
+        os.utime(part, (1, 1))
+        put({"b": b"code"})
+        assert part.exists()
+    put({"c": b"code"})
+    assert not part.exists()
 
 
-def test_a_folder_without_its_manifest_is_half_made_and_made_anew() -> None:
-    manifest = manifest_of(FILES)
-    (code_folder(manifest.name) / "pkg").mkdir(parents=True)
-    assert not has_code(manifest.name)
-    assert (code_folder(put()) / "train.py").read_bytes() == b"import pkg"
+def test_a_folder_without_its_manifest_is_not_used_and_made_anew() -> None:
+    # As a version of old left it, say.
+    name = manifest_of(FILES).name
+    (code_folder(name) / "pkg").mkdir(parents=True)
+    assert not has_code(name)
+    assert files_in(put()) == FILES
 
 
-def test_what_a_killed_upload_left_goes_with_the_next() -> None:
-    manifest = manifest_of(FILES)
-    left = code_folder(f"{manifest.name}.part-1234")
-    left.mkdir(parents=True)
-    put()
-    assert not left.exists()
+def test_large_files_are_read_only_on_the_machine_and_shared_the_packs_are_not() -> None:
+    first, second = code_folder(put({**FILES, "big": BIG})), code_folder(put({"big": BIG, "a": b"first"}))
+    large = hashlib.sha256(BIG).hexdigest()
+    assert (first / large).samefile(second / large)
+    assert (first / large).stat().st_mode & 0o777 == 0o444
+    assert not (first / "pack").samefile(second / "pack")
 
 
-def test_large_files_are_read_only_on_the_machine_and_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    big = os.urandom(2**20 + 1)
-    first = put({**FILES, "big": big})
-    second = put({"big": big})
-    file = code_folder(second) / "big"
-    assert file.read_bytes() == big
-    assert file.stat().st_mode & 0o777 == 0o444
-    assert file.samefile(code_folder(first) / "big")
+def test_a_large_file_of_another_time_is_another_on_the_machine_and_not_sent() -> None:
+    files = {"big": BIG}
+    first = put({**files, "a": b"1"}, mtime_ns=5)
+    assert missing(files) == []
+    second = put(files)
+    digest = hashlib.sha256(BIG).hexdigest()
+    assert [(code_folder(name) / digest).stat().st_mtime_ns for name in (first, second)] == [5, 1_000_000_000]
 
 
 def test_code_that_nobody_names_or_uses_goes_after_a_while(tmp_path: Path) -> None:
@@ -275,16 +342,15 @@ def test_code_that_nobody_names_or_uses_goes_after_a_while(tmp_path: Path) -> No
     (experiment / "experiment.json").write_text(json.dumps({"code": named}))
     (experiment.parent / "broken").mkdir()
     (experiment.parent / "broken/experiment.json").write_text("{")
-    now = (code_folder(old).with_name(f"{old}.manifest")).stat().st_mtime
+    now = (code_folder(old) / "manifest").stat().st_mtime
     assert prune_code(now + KEPT_S - 1) == []
-    code_folder(f"{old}.spare").mkdir()
     assert prune_code(now + KEPT_S + 60) == [old]
-    assert {path.name for path in code_folder(old).parent.iterdir()} == {named, f"{named}.manifest", f".{named}.lock"}
+    assert {path.name for path in code_folder(old).parent.iterdir()} == {named, f".{named}.lock"}
 
 
-def test_code_that_is_used_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_that_is_used_stays() -> None:
     name = put()
-    written = code_folder(name).with_name(f"{name}.manifest")
+    written = code_folder(name) / "manifest"
     os.utime(written, (1, 1))
     assembly._is_here.cache_clear()
     ensure_code(name, lambda _: iter(()))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from code_values import put_code
 from hostile import HOSTILE, NAMES, fuzz
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +46,7 @@ def run(guard: RunningGuard, home: Path, number: int, command: str, python_path:
     workspace = Workspace(experiment_directory(trial.experiment_id) / "trials" / trial.trial_id)
     shutil.rmtree(workspace.directory, ignore_errors=True)
     machine = Machine(host="h", guard_socket=str(guard.socket), python_path=python_path, gpu_indices=None)
-    events = [event for batch in run_attempt(trial, machine, home / "code") for event in batch]
+    events = [event for batch in run_attempt(trial, machine, put_code(home / "code")) for event in batch]
     assert isinstance(events[-1], Ended), events
     assert events[-1].exit_code == 0, events
     assert list(workspace.code.iterdir()) == []
@@ -111,7 +112,7 @@ def test_code_may_have_files_of_any_name(guard: RunningGuard, home: Path, names:
     trial = trial_spec(trial_id="t3", command=f"'{sys.executable}' x.py")
     shutil.rmtree(experiment_directory(trial.experiment_id), ignore_errors=True)
     machine = Machine(host="h", guard_socket=str(guard.socket), python_path=None, gpu_indices=None)
-    events = [event for batch in run_attempt(trial, machine, code) for event in batch]
+    events = [event for batch in run_attempt(trial, machine, put_code(code)) for event in batch]
     assert isinstance(events[-1], Ended), events
     said = (experiment_directory(trial.experiment_id) / "trials/t3/stdout").read_text()
     assert said == f"{sorted([(name, name) for name in names] + [('x.py', (code / 'x.py').read_text())])}\n"

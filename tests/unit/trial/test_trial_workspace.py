@@ -7,12 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from code_values import put_code
 from trial_values import trial_spec
 
-from ray_remote_nni.trial.code import code_folder
 from ray_remote_nni.trial.workspace import last_lines, prepare_workspace
-
-NAME = "0123456789abcdef"
 
 
 @pytest.fixture
@@ -22,9 +20,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def code(home: Path) -> Path:
-    """The code on this machine: a file, a program, a folder, links."""
-    folder = code_folder(NAME)
+def mine(tmp_path: Path) -> Path:
+    """Somebody's code: a file, a program, a folder, links."""
+    folder = tmp_path / "mine"
     (folder / "data").mkdir(parents=True)
     (folder / "train.py").write_text("print('é')\n")
     (folder / "run.sh").write_text("#!/bin/sh\n")
@@ -33,6 +31,12 @@ def code(home: Path) -> Path:
     (folder / "link").symlink_to("train.py")
     (folder / "dangling").symlink_to("/no/such/file")
     return folder
+
+
+@pytest.fixture
+def code(home: Path, mine: Path) -> Path:
+    """It on this machine."""
+    return put_code(mine)
 
 
 def listing(folder: Path) -> dict[str, tuple[int, str]]:
@@ -47,11 +51,11 @@ def listing(folder: Path) -> dict[str, tuple[int, str]]:
 # The workspace
 
 
-def test_a_trial_has_its_own_copy_of_the_code(code: Path) -> None:
-    workspace = prepare_workspace(trial_spec(), code)
-    assert listing(workspace.code) == listing(code)
-    (workspace.code / "train.py").write_text("changed")
-    assert (code / "train.py").read_text() == "print('é')\n"
+def test_a_trial_has_its_own_copy_of_the_code(mine: Path, code: Path) -> None:
+    before = listing(mine)
+    first, second = (prepare_workspace(trial_spec(trial_id=name), code) for name in ("aaaaa", "bbbbb"))
+    (first.code / "train.py").write_text("changed")
+    assert listing(second.code) == listing(prepare_workspace(trial_spec(), code).code) == before
 
 
 def test_a_trial_finds_its_parameters_where_nni_looks_for_them(code: Path) -> None:

@@ -6,29 +6,36 @@ import os
 from pathlib import Path
 
 import pytest
+from code_values import put_code
 
 from ray_remote_nni.trial import working_copy
-from ray_remote_nni.trial.manifest import Entry
-from ray_remote_nni.trial.working_copy import decide, large_files, leave_to_others, make_working_copy, stock
+from ray_remote_nni.trial.manifest import Entry, Manifest
+from ray_remote_nni.trial.working_copy import decide, leave_to_others, make_working_copy, stock
 
 BIG = 2 * 2**20
 
 
 @pytest.fixture
-def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Code on a machine whose file system cannot share blocks: one large file, three small ones, links."""
-    monkeypatch.setattr(working_copy, "_clone", lambda *_: False)
-    folder = tmp_path / "code"
+def mine(tmp_path: Path) -> Path:
+    """Somebody's code: one large file, three small ones, links."""
+    folder = tmp_path / "mine"
     (folder / "data/deep").mkdir(parents=True)
     (folder / "train.py").write_text("print('é')\n")
     (folder / "run.sh").write_text("#!/bin/sh\n")
     (folder / "run.sh").chmod(0o755)
     (folder / "data/deep/empty").touch()
     (folder / "data/big").write_bytes(os.urandom(BIG))
-    (folder / "data/big").chmod(0o444)
     (folder / "link").symlink_to("train.py")
     (folder / "dangling").symlink_to("/no/such/file")
     return folder
+
+
+@pytest.fixture
+def code(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """It on a machine whose file system cannot share blocks."""
+    monkeypatch.setattr(working_copy, "_clone", lambda *_: False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return put_code(mine)
 
 
 def contents(folder: Path) -> dict[str, object]:
@@ -41,38 +48,61 @@ def contents(folder: Path) -> dict[str, object]:
 
 
 def copy(code: Path, name: str) -> Path:
-    target = code.parent / name
+    target = Path(os.environ["HOME"]) / name
     make_working_copy(code, str(target))
     return target
 
 
 def spares(code: Path) -> list[str]:
-    folder = code.with_name("code.spare")
+    folder = code / "spare"
     return os.listdir(folder) if folder.exists() else []
 
 
-def test_a_copy_holds_everything(code: Path) -> None:
-    mine = copy(code, "one")
-    assert contents(mine) == contents(code)
-    assert (mine / "run.sh").stat().st_mode & 0o777 == 0o755
-    for path in ("train.py", "data/big"):
-        assert (mine / path).stat().st_mtime_ns == (code / path).stat().st_mtime_ns
+def big(code: Path) -> Path:
+    """The large file as it lies on the machine."""
+    (file,) = (path for path in code.iterdir() if len(path.name) == 64)
+    return file
+
+
+def test_a_copy_holds_everything(mine: Path, code: Path) -> None:
+    made = copy(code, "one")
+    assert contents(made) == contents(mine)
+    for path in ("train.py", "run.sh", "data/deep/empty", "data/big"):
+        there, here = (made / path).stat(), (mine / path).stat()
+        assert (there.st_mode, there.st_mtime_ns) == (here.st_mode, here.st_mtime_ns)
+
+
+def test_files_with_the_same_content_have_each_its_own_mode_and_time(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for number, path in enumerate(("train.py", "run.sh", "data/big", "data/deep/big")):
+        (mine / path).write_bytes(b"the same" * (1 if number < 2 else 2**18))
+        (mine / path).chmod(0o640 + number)
+        os.utime(mine / path, (number, number))
+    code = put_code(mine)
+    for name in ("one", "two"):
+        made = copy(code, name)
+        assert contents(made) == contents(mine)
+        found = [(made / path).stat() for path in ("train.py", "run.sh", "data/big", "data/deep/big")]
+        assert [(status.st_mode & 0o777, status.st_mtime) for status in found] == [(0o640 + n, n) for n in range(4)]
+        leave_to_others(code, str(made))
 
 
 @pytest.mark.parametrize("path", ["train.py", "run.sh", "data/deep/empty", "data/big"])
 @pytest.mark.parametrize("how", ["r+b", "ab", "wb"])
-def test_a_file_that_a_trial_writes_to_in_place_is_its_own(code: Path, path: str, how: str) -> None:
-    before = contents(code)
+def test_a_file_that_a_trial_writes_to_in_place_is_its_own(mine: Path, code: Path, path: str, how: str) -> None:
+    before = contents(mine)
     first, second = copy(code, "one"), copy(code, "two")
     assert (first / path).stat().st_mode & 0o200
     with (first / path).open(how) as file:
         file.write(b"changed")
     leave_to_others(code, str(first))
-    assert contents(code) == contents(second) == contents(copy(code, "three")) == before
+    assert contents(second) == contents(copy(code, "three")) == before
     assert b"changed" in (first / path).read_bytes()
 
 
-def test_a_large_file_goes_from_trial_to_trial_and_can_still_be_read(code: Path) -> None:
+def test_a_large_file_goes_from_trial_to_trial_and_can_still_be_read(mine: Path, code: Path) -> None:
     first = copy(code, "one")
     inode = (first / "data/big").stat().st_ino
     leave_to_others(code, str(first))
@@ -80,8 +110,8 @@ def test_a_large_file_goes_from_trial_to_trial_and_can_still_be_read(code: Path)
     assert (second / "data/big").stat().st_ino == inode
     assert (second / "data/big").stat().st_mode & 0o777 == 0o644
     # The first keeps a read-only name of the machine's own.
-    assert (first / "data/big").samefile(code / "data/big")
-    assert contents(first) == contents(code)
+    assert (first / "data/big").samefile(big(code))
+    assert contents(first) == contents(mine)
 
 
 def test_a_large_file_that_its_trial_replaced_removed_or_linked_is_left_to_nobody(code: Path) -> None:
@@ -101,15 +131,15 @@ def test_a_large_file_that_its_trial_replaced_removed_or_linked_is_left_to_nobod
 def test_a_copy_made_beforehand_is_taken(code: Path) -> None:
     stock(code)
     (spare,) = spares(code)
-    inode = (code.with_name("code.spare") / spare).stat().st_ino
+    inode = (code / "spare" / spare).stat().st_ino
     assert (copy(code, "one") / "data/big").stat().st_ino == inode
     assert spares(code) == []
 
 
-def test_what_is_half_copied_is_not_taken(code: Path) -> None:
-    code.with_name("code.spare").mkdir()
-    (code.with_name("code.spare") / "0-1234.part").write_text("half")
-    assert contents(copy(code, "one")) == contents(code)
+def test_what_is_half_copied_is_not_taken(mine: Path, code: Path) -> None:
+    (code / "spare").mkdir()
+    (code / "spare/0-1234.part").write_text("half")
+    assert contents(copy(code, "one")) == contents(mine)
 
 
 def test_a_full_disk_makes_a_large_file_read_only_instead(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,18 +150,18 @@ def test_a_full_disk_makes_a_large_file_read_only_instead(code: Path, monkeypatc
     monkeypatch.setattr(working_copy, "_copy_large", full)
     stock(code)
     assert spares(code) == []
-    assert (copy(code, "one") / "data/big").samefile(code / "data/big")
+    assert (copy(code, "one") / "data/big").samefile(big(code))
 
 
 def test_small_files_are_copied_large_ones_passed_on_and_huge_ones_linked() -> None:
-    sizes = {"tiny": 10, "data": 500 * 2**20, "huge": 5 * 2**30}
-    plan = decide([Entry(path, "file", 0o444, size) for path, size in sizes.items()], lambda _: b"0123456789")
+    sizes = {"huge": 5 * 2**30, "tiny": 10, "data": 500 * 2**20}
+    plan = decide(Manifest(tuple(Entry(path, "file", 0o644, size, content=path) for path, size in sizes.items())))
     assert [file.path for file in plan.copied] == ["tiny"]
     assert [file.path for file in plan.passed_on] == ["data"]
     assert [file.path for file in plan.linked] == ["huge"]
 
 
-def test_too_many_small_files_count_as_large() -> None:
-    entries = [Entry(str(number), "file", 0o644, 2**19 + number) for number in range(100)]
-    assert large_files(entries) == {str(number) for number in range(63, 100)}
-    assert large_files(entries[:60]) == set()
+def test_code_that_has_lost_something_on_the_machine_is_an_error_and_no_empty_file(code: Path) -> None:
+    os.truncate(code / "pack", 3)
+    with pytest.raises(OSError, match="the machine's copy of the code has lost"):
+        copy(code, "one")
