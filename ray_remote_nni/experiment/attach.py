@@ -48,20 +48,23 @@ async def attach(
     when the connection is lost, or nothing can be written here; it is tried again until it works. Raises DriverDied.
     """
     pause = 1.0
+    # Once, whatever becomes of the connection.
+    seen = asyncio.Event()
     while True:
         try:
             async with access.head() as head:
                 on_trouble("")
                 pause = 1.0
-                return await _watch(entry, head, on_change)
+                return await _watch(entry, head, on_change, seen)
         except (MachineError, RecordsUnwritable) as error:
             on_trouble(f"{error} The experiment goes on there; trying again.")
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
-async def _watch(entry: ExperimentEntry, head: Head, on_change: Callable[[], None]) -> ExperimentStatus:
-    seen = asyncio.Event()
+async def _watch(
+    entry: ExperimentEntry, head: Head, on_change: Callable[[], None], seen: asyncio.Event
+) -> ExperimentStatus:
     watching = asyncio.ensure_future(_follow(entry, head, on_change, seen))
     starting = asyncio.ensure_future(_fail_with_job(entry, head, seen))
     try:

@@ -23,7 +23,7 @@ from ray_remote_nni.cluster.transport import Transport, quote
 from ray_remote_nni.errors import MachineError, NotFound
 from ray_remote_nni.experiment import collect, run
 from ray_remote_nni.experiment.access import ClusterAccess
-from ray_remote_nni.experiment.attach import attach
+from ray_remote_nni.experiment.attach import DriverDied, attach
 from ray_remote_nni.experiment.collect import ARCHIVE_MARK
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.logs import _fetch, _in_turn, trial_output
@@ -269,6 +269,26 @@ def test_watching_waits_where_a_full_disk_here_takes_no_records_until_there_is_r
     assert [bool(message) for message in said] == [False, True, False]
     assert f"{entry.mirror}: nothing can be recorded" in said[1]
     assert "The experiment goes on there; trying again." in said[1]
+
+
+def test_a_driver_that_died_while_the_connection_was_lost_is_told_as_soon_as_that_is_back(
+    home: Path, entry: ExperimentEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray_remote_nni.experiment.attach._UNSEEN_S", 1000.0)
+    with new_records(home / ".ray-nni" / "experiments" / "exp12345" / "records.sqlite") as store:
+        store.set_driver()
+
+        # The first time it is seen alive.
+        lost = iter([False, True])
+
+        def changed() -> None:
+            if next(lost, False):
+                store.set_driver(pid=2**22 + 1, start=1, now=1.0)
+                raise MachineError("localhost", "the connection was lost.")
+
+        watching = attach(entry, ClusterAccess(cluster(home), None), changed, lambda message: None)
+        with pytest.raises(DriverDied):
+            asyncio.run(asyncio.wait_for(watching, 20))
 
 
 # Outputs
