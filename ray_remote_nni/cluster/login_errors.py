@@ -87,6 +87,13 @@ async def explain(
                 f"the key {login.key_file} cannot be read: {error.strerror}.",
                 "Check `sshKeyFile`, and that the file is yours.",
             )
+        case OSError() if error.filename is not None:
+            # Such as a known_hosts that a new host key cannot be added to.
+            return MachineError(
+                host,
+                f"{error.filename} on this computer cannot be used: {error.strerror}.",
+                "See to it that you may read it, and write to it.",
+            )
         case OSError():
             # asyncio puts the address in the place of the system's words.
             why = os.strerror(error.errno) if error.errno else error

@@ -207,6 +207,13 @@ def test_accept_new_records_a_host_key_once(machine: SshMachine, known_hosts: Pa
     assert known_hosts.read_text() == machine.known_hosts_line()
 
 
+def test_a_host_key_that_cannot_be_recorded_here_is_not_the_machines_failure(machine: SshMachine, home: Path) -> None:
+    (home / "file").touch()
+    (home / ".ssh" / "config").write_text(f"UserKnownHostsFile {home}/file/known_hosts\n")
+    with pytest.raises(MachineError, match=rf"{home}/file on this computer cannot be used: File exists\."):
+        log_in_while_up(machine, accept_new_host_key=True)
+
+
 def test_accept_new_does_not_accept_a_changed_host_key(machine: SshMachine, known_hosts: Path) -> None:
     log_in_while_up(machine, accept_new_host_key=True)
     machine.host_key = new_key()
