@@ -22,16 +22,16 @@ from ray_remote_nni.config.tuner_arguments import (
 
 SUPPORTED_TUNERS = tuple(TUNERS)
 
-_NNI_TUNERS = (
-    *TUNERS,
-    *ALIASES,
-    "PPO",
-    "PPOTuner",
-    "DNGO",
-    "DNGOTuner",
-    "NetworkMorphism",
-    "RegularizedEvolutionTuner",
-)
+# NNI's other tuners, and where its package has them.
+_OTHERS = {
+    "PPO": "ppo_tuner.PPOTuner",
+    "PPOTuner": "ppo_tuner.PPOTuner",
+    "DNGO": "dngo_tuner.DNGOTuner",
+    "DNGOTuner": "dngo_tuner.DNGOTuner",
+    "NetworkMorphism": "networkmorphism_tuner.NetworkMorphismTuner",
+    "RegularizedEvolutionTuner": "regularized_evolution_tuner.RegularizedEvolutionTuner",
+}
+_NNI_TUNERS = (*TUNERS, *ALIASES, *_OTHERS)
 
 
 def check_tuner(source: Source, tuner: AlgorithmConfig, path: FieldPath) -> tuple[AlgorithmConfig, list[Problem]]:
@@ -71,10 +71,13 @@ def unknown(source: Source, path: FieldPath, name: str, names: Sequence[str], me
     close = nearest(name, names) or next(
         (one for one in names if folded.startswith(fold(one)) or fold(one).startswith(folded)), None
     )
-    v1 = "builtin" in source.name((*path, "name"))
-    fields = "codeDir, classFileName and className" if v1 else "codeDirectory and className"
+    fields = "codeDir, classFileName and className" if _is_v1(source, path) else "codeDirectory and className"
     remedy = f"Write {close}" if close else f"Write {names[0]}, or {fields} of one that was registered with nnictl"
     return source.problem((*path, "name"), f"there is no {path[0]} {name!r}; {message}", remedy)
+
+
+def _is_v1(source: Source, path: FieldPath) -> bool:
+    return "builtin" in source.name((*path, "name"))
 
 
 def mode_of(source: Source, block: str) -> str | None:
@@ -109,7 +112,9 @@ def _unsupported(source: Source, name: str, path: FieldPath) -> Problem:
     known = spelled(name, _NNI_TUNERS)
     if known is not None:
         message = f"NNI's tuner {known} is not supported yet; supported: {supported}"
-        return source.problem((*path, "name"), message, "Write TPE")
+        own = f"className: nni.algorithms.hpo.{_OTHERS[known]} in place of its name, where the trials' Python has NNI"
+        remedy = "Write TPE" if _is_v1(source, path) else f"Write TPE, or {own} and what it needs"
+        return source.problem((*path, "name"), message, remedy)
     return unknown(source, path, name, SUPPORTED_TUNERS, f"supported: {supported}")
 
 
