@@ -22,6 +22,7 @@ from ray_remote_nni.config.values import (
     Host,
     Line,
     Port,
+    PythonPath,
     Secret,
     SizeBytes,
     Text,
@@ -89,7 +90,7 @@ class MachineConfig(_GpuUse):
     password: Annotated[Secret | None, Field(description="Password, ${VARIABLE}, or ask")] = None
     ssh_key_file: Annotated[FilePath | None, Field(description="Private key; a password is tried before it")] = None
     ssh_passphrase: Annotated[Secret | None, Field(description="Passphrase of the key, ${VARIABLE}, or ask")] = None
-    python_path: Annotated[Line | None, Field(description="Folder put first on the trials' PATH there")] = None
+    python_path: Annotated[PythonPath | None, Field(description="Folder put first on the trials' PATH there")] = None
 
 
 class LocalConfig(_GpuUse):

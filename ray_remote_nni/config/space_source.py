@@ -61,6 +61,8 @@ def _find(source: Source, base: Path) -> tuple[Source, FieldPath]:
     if file is None and source.find(("tuner", "className")) is not None:
         # NNI 1.x asked for none: such a tuner may know itself what to try.
         raise _NoSpace()
+    if file is None and ("searchSpace",) in source.elsewhere:
+        raise _NoSpace()
     if file is None:
         message = "there is no search space"
         name = source.name(("searchSpaceFile",))

@@ -83,6 +83,11 @@ class _Corrector:
             else:
                 fields[name] = entry
         for entry in unknown:
+            if model is ExperimentConfig and _is_parameter(entry.value) and _is_empty(fields.get("searchSpace")):
+                message = "there is no such field here; it belongs in searchSpace above, which is empty"
+                self._problem((*path, entry.key), message, "Indent it", entry)
+                self.elsewhere.add(("searchSpace",))
+                continue
             if model is AlgorithmConfig and fold(entry.key) == "classfilename" and text_of(entry.value):
                 fields["className"] = self._class_in(entry, fields.get("className"), path)
                 continue
@@ -131,10 +136,19 @@ class _Corrector:
         self.problems.append(self.source.problem(path, message, remedy, mark=entry.mark))
 
 
+def _is_empty(entry: Entry | None) -> bool:
+    return entry is not None and is_null(entry.value)
+
+
+def _is_parameter(node: Node) -> bool:
+    """Whether it looks like a parameter of a search space."""
+    return isinstance(node, LocatedDict) and node.get("_type") is not None
+
+
 def _empty_block(hint: Hint, fields: Mapping[str, Entry], path: FieldPath) -> str | None:
     """The block beside a misplaced field that is empty, and that the field belongs into."""
     blocks = [str(home[-2]) for home in hint.belongs if home[:-2] == path and len(home) > 1]
-    return next((block for block in blocks if block in fields and is_null(fields[block].value)), None)
+    return next((block for block in blocks if _is_empty(fields.get(block))), None)
 
 
 def _model_for(node: LocatedDict, models: list[type[BaseModel]]) -> type[BaseModel] | None:

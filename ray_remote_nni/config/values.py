@@ -17,6 +17,7 @@ from ray_remote_nni.config.quantities import number, parse_duration_s, parse_siz
 _SHELLS_OWN = re.compile(r"""['`";&<>|(){}]""")
 #: What people take from a command line or a URL: ssh://user@host:22.
 _PLACE = re.compile(r"(ssh://)?(?:([^@/:\s,]+)@)?([^@/:\s,]+)(?::([0-9]+))?/?")
+_PYTHON_ITSELF = re.compile(r"(.*[/\\](?:bin|scripts))[/\\]python[0-9.]*(?:\.exe)?", re.IGNORECASE)
 _INDEX_RANGE = re.compile(r"\s*([0-9]{1,3})\s*(?:-|\.\.)\s*([0-9]{1,3})\s*")
 
 
@@ -83,6 +84,13 @@ def _line(value: Any) -> str:
     return text
 
 
+def _python_path(value: Any) -> str:
+    folder = _line(value)
+    if match := _PYTHON_ITSELF.fullmatch(folder):
+        raise Refused("the folder that Python is in", f"Write {match[1]}")
+    return folder
+
+
 def _user(value: Any) -> str:
     """Return a login name. Like OpenSSH (`valid_ruser`), it takes none that a shell of a ProxyCommand could obey."""
     user = _line(value)
@@ -114,7 +122,7 @@ def _host(value: Any) -> str:
             raise Refused("a host name or address", remedy)
     if set(host) & set("[]") and ":" not in host:
         raise Refused("one host name or address, and nothing else", "Write an item of the list for each machine")
-    if re.search(r"[\s/,@]", host) or "://" in host or host.count(":") == 1:
+    if re.search(r"[\s/,@*?]", host) or "://" in host or host.count(":") == 1:
         raise Refused("one host name or address, and nothing else")
     return host
 
@@ -181,6 +189,7 @@ GpuIndices = Annotated[tuple[int, ...], BeforeValidator(parse_gpu_indices), With
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, BeforeValidator(_text)]
 Line = Annotated[str, BeforeValidator(_line)]
+PythonPath = Annotated[str, BeforeValidator(_python_path)]
 User = Annotated[str, BeforeValidator(_user)]
 Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
 Host = Annotated[str, BeforeValidator(_host)]
