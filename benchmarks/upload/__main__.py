@@ -153,10 +153,10 @@ def upload_table(rows: Iterable[Row]) -> Iterable[str]:
 
 def copies_table(copies: Copies) -> Iterable[str]:
     """Yield the table of working copies."""
-    yield "| a trial's working copy | first, s | middle, s | slowest but the first, s | disk a trial, MB |"
+    yield "| a trial's working copy | beforehand, s | middle start, s | slowest, s | disk a trial, MB |"
     yield "| --- | --- | --- | --- | --- |"
     yield (
-        f"| the large file and 2,000 x 1 kB | {copies.first_s:.2f} | {copies.middle_s:.3f} "
+        f"| the large file and 2,000 x 1 kB | {copies.beforehand_s:.2f} | {copies.middle_s:.3f} "
         f"| {copies.slowest_s:.3f} | {copies.disk_bytes / 1e6:.0f} |"
     )
 
@@ -171,9 +171,8 @@ def judge(rows: Iterable[Row], copies: Copies) -> list[Bound]:
         )
         for row in rows
     ]
-    for which, seconds in (("the first", copies.first_s), ("any other", copies.slowest_s)):
-        promise = f"a trial's working copy, {which}, at most {MOST_OF_COPY_S} s"
-        bounds.append(Bound(promise, seconds, seconds <= MOST_OF_COPY_S))
+    promise = f"a trial's working copy, any of them, at most {MOST_OF_COPY_S} s"
+    bounds.append(Bound(promise, copies.slowest_s, copies.slowest_s <= MOST_OF_COPY_S))
     return bounds
 
 

@@ -15,7 +15,7 @@ from ray_remote_nni.trial.environment import trial_environment, visible_gpus
 from ray_remote_nni.trial.metrics import MetricReader
 from ray_remote_nni.trial.spec import Ended, NotStarted, Started, TrialEvent, TrialSpec
 from ray_remote_nni.trial.windows import windows_argv
-from ray_remote_nni.trial.working_copy import leave_to_others
+from ray_remote_nni.trial.working_copy import leave_to_others, restock
 from ray_remote_nni.trial.workspace import Workspace, last_lines, prepare_workspace
 
 #: In the environment of all that belongs to a node, so that `down` finds what its guard may have lost.
@@ -99,6 +99,7 @@ def _places(spec: TrialSpec) -> dict[str, int | None]:
 def _follow(process: GuardedProcess, workspace: Workspace, started: Started, code: Path) -> Iterator[list[TrialEvent]]:
     reader = MetricReader(workspace.metrics)
     batch: list[TrialEvent] = [started]
+    restocked = False
     while True:
         ended = process.wait(_BATCH_S)
         batch += reader.read(last=ended is not None)
@@ -107,6 +108,10 @@ def _follow(process: GuardedProcess, workspace: Workspace, started: Started, cod
         if batch:
             yield batch
             batch = []
+        # This is no short trial: what is done for the next does not hold it up.
+        if not restocked:
+            restock(code)
+            restocked = True
     leave_to_others(code, str(workspace.code))
     error = last_lines(workspace.stderr) if ended.exit_code != 0 else None
     batch.append(Ended(ended.exit_code, ended.time_s, ended.reason, error))

@@ -1,6 +1,7 @@
 """A trial's own copy of the code, cheap to make: every file of it is the trial's to change, and no trial meets another.
 
-Small files are written anew, out of the pack. Of large ones a copy shares the blocks where the file system can do that.
+Small files are written anew, out of the pack; where they are many, while an earlier trial runs: a disk that is busy, or
+has just lost much, takes long over new files. Of large ones a copy shares the blocks where the file system can do that.
 Elsewhere a large file goes from hand to hand: a trial that ends without having changed it leaves it to the next, and
 keeps a read-only link. So there are as many copies of a large file as trials run at once, and a start costs a rename.
 What is beyond `_PRIVATE_BYTES` is not copied at all: each trial has a link to the one file on the machine, which is
@@ -16,8 +17,9 @@ import secrets
 import shutil
 import stat
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from ray_remote_nni.trial.digest import BINARY
@@ -27,8 +29,11 @@ from ray_remote_nni.trial.manifest import Manifest
 #: So much of the code, the smallest files first, is each trial's own to change.
 _PRIVATE_BYTES = 4 * 2**30
 _READ_BYTES = 2**20
-#: The folder in that of the code where large files wait for the next trial.
+#: More small files than these are many.
+_MANY = 100
+#: The folder in that of the code where copies of large files, and of all small ones, wait for the next trial.
 _SPARE = "spare"
+_SMALL = "small"
 _FICLONE = 0x40049409
 
 
@@ -54,15 +59,8 @@ class _Plan:
 def make_working_copy(code: Path, target: str) -> None:
     """Make a trial's copy of the code in the folder `code` at `target`, which is not there yet."""
     plan = _plan(str(code))
-    os.mkdir(target)
-    for path, mode in plan.folders:
-        os.mkdir(f"{target}/{path}", mode)
-    with open(code / PACK, "rb", buffering=_READ_BYTES) as pack:
-        for file in plan.copied:
-            pack.seek(file.source.start)
-            _write_small(f"{target}/{file.path}", pack.read(file.size), file)
-    for path, content in plan.links:
-        os.symlink(content, f"{target}/{path}")
+    if not _take_spare(code, _SMALL, target):
+        _write_small_files(plan, code, target)
     for number, file in enumerate(plan.passed_on):
         _take(number, file, code, f"{target}/{file.path}")
     for file in plan.linked:
@@ -79,31 +77,42 @@ def leave_to_others(code: Path, target: str) -> None:
             if _is_untouched(path, file):
                 link = f"{path}.{secrets.token_hex(4)}"
                 os.link(f"{code}/{file.source.file}", link)
-                os.rename(path, _spare(code, number))
+                os.rename(path, _new_spare(code, str(number)))
                 os.rename(link, path)
 
 
 def stock(code: Path) -> None:
-    """Make one copy of the large files beforehand, for a trial to come."""
-    for number, file in enumerate(_plan(str(code)).passed_on):
-        spare = _spare(code, number)
-        part = f"{spare}.part"
-        with contextlib.suppress(OSError):
-            try:
-                _copy_large(f"{code}/{file.source.file}", part, file)
-                os.rename(part, spare)
-            except OSError:
-                os.unlink(part)
-                raise
+    """Make one copy beforehand, for a trial to come, of what is costly: the large files, and the small if many."""
+    plan = _plan(str(code))
+    for number, file in enumerate(plan.passed_on):
+        _make_spare(code, str(number), partial(_copy_large, f"{code}/{file.source.file}", file=file))
+    if len(plan.copied) > _MANY:
+        _make_spare(code, _SMALL, partial(_write_small_files, plan, code))
+
+
+def restock(code: Path) -> None:
+    """While a trial runs: make a copy of the small files for the next, if they are many and none is there."""
+    plan = _plan(str(code))
+    if len(plan.copied) > _MANY and not any(_spares(code, _SMALL)):
+        _make_spare(code, _SMALL, partial(_write_small_files, plan, code))
+
+
+def _write_small_files(plan: _Plan, code: Path, target: str) -> None:
+    """Write all but the large files."""
+    os.mkdir(target)
+    for path, mode in plan.folders:
+        os.mkdir(f"{target}/{path}", mode)
+    with open(code / PACK, "rb", buffering=_READ_BYTES) as pack:
+        for file in plan.copied:
+            pack.seek(file.source.start)
+            _write_small(f"{target}/{file.path}", pack.read(file.size), file)
+    for path, content in plan.links:
+        os.symlink(content, f"{target}/{path}")
 
 
 def _take(number: int, file: _File, code: Path, target: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(f"{code}/{_SPARE}"):
-            if name.startswith(f"{number}-") and not name.endswith(".part"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(f"{code}/{_SPARE}/{name}", target)
-                    return
+    if _take_spare(code, str(number), target):
+        return
     source = f"{code}/{file.source.file}"
     if _clone(source, target, file):
         return
@@ -117,11 +126,42 @@ def _take(number: int, file: _File, code: Path, target: str) -> None:
         os.link(source, target)
 
 
-def _spare(code: Path, number: int) -> str:
+def _spares(code: Path, kind: str) -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(f"{code}/{_SPARE}"):
+            if name.startswith(f"{kind}-") and not name.endswith(".part"):
+                yield f"{code}/{_SPARE}/{name}"
+
+
+def _take_spare(code: Path, kind: str, target: str) -> bool:
+    for spare in _spares(code, kind):
+        # Another trial may have been faster.
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(spare, target)
+            return True
+    return False
+
+
+def _new_spare(code: Path, kind: str) -> str:
     folder = f"{code}/{_SPARE}"
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
-    return f"{folder}/{number}-{secrets.token_hex(4)}"
+    return f"{folder}/{kind}-{secrets.token_hex(4)}"
+
+
+def _make_spare(code: Path, kind: str, make: Callable[[str], None]) -> None:
+    """Make a spare, as far as the disk has room for it."""
+    spare = _new_spare(code, kind)
+    part = f"{spare}.part"
+    with contextlib.suppress(OSError):
+        try:
+            make(part)
+            os.rename(part, spare)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                os.unlink(part)
+            raise
 
 
 def _is_untouched(path: str, file: _File) -> bool:

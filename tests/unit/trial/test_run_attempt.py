@@ -19,6 +19,7 @@ from code_values import put_code
 from running_guard import running_guard, sleeping, until
 from trial_values import metric_record, trial_spec
 
+from ray_remote_nni.trial import working_copy
 from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, TrialEvent
 from ray_remote_nni.trial.workspace import Workspace, experiment_directory
@@ -91,6 +92,19 @@ def test_a_trial_tells_its_start_its_metrics_and_its_end_in_order(trial: ATrial)
 
 def test_a_short_trial_is_told_in_one_batch(trial: ATrial) -> None:
     assert len(list(trial.attempt(report(1, "FINAL")))) == 1
+
+
+def test_a_trial_that_is_not_short_has_many_small_files_written_for_the_next(
+    trial: ATrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working_copy, "_MANY", 0)
+    spare = put_code(trial.code) / "spare"
+    trial.run("true")
+    assert not spare.exists()
+    trial.trial_id += "2"
+    waiting = trial.run(f"until ls {spare}/small-*/train.py; do sleep 0.05; done", timeout_s=30.0)
+    assert end_of(waiting).exit_code == 0
+    assert len(list(spare.iterdir())) == 1
 
 
 def test_a_trial_runs_in_its_own_copy_of_the_code(trial: ATrial) -> None:

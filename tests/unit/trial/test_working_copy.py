@@ -10,7 +10,7 @@ from code_values import put_code
 
 from ray_remote_nni.trial import working_copy
 from ray_remote_nni.trial.manifest import Entry, Manifest
-from ray_remote_nni.trial.working_copy import decide, leave_to_others, make_working_copy, stock
+from ray_remote_nni.trial.working_copy import decide, leave_to_others, make_working_copy, restock, stock
 
 BIG = 2 * 2**20
 
@@ -136,14 +136,54 @@ def test_a_copy_made_beforehand_is_taken(code: Path) -> None:
     assert spares(code) == []
 
 
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two small files are many."""
+    monkeypatch.setattr(working_copy, "_MANY", 1)
+
+
+@pytest.mark.usefixtures("many")
+def test_many_small_files_are_written_while_an_earlier_trial_runs(mine: Path, code: Path) -> None:
+    copy(code, "one")
+    for _ in range(2):
+        restock(code)
+    (spare,) = spares(code)
+    inode = (code / "spare" / spare / "train.py").stat().st_ino
+    second, third = copy(code, "two"), copy(code, "three")
+    assert (second / "train.py").stat().st_ino == inode
+    assert spares(code) == []
+    (second / "train.py").write_text("changed")
+    assert contents(third) == contents(mine)
+    restock(code)
+    assert contents(copy(code, "four")) == contents(mine)
+
+
+@pytest.mark.usefixtures("many")
+def test_many_small_files_are_written_beforehand_once_for_each_worker_that_starts(mine: Path, code: Path) -> None:
+    stock(code)
+    stock(code)
+    assert len(spares(code)) == 4
+    assert contents(copy(code, "one")) == contents(copy(code, "two")) == contents(mine)
+    assert spares(code) == []
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_cannot_be_made_beforehand_leaves_nothing(code: Path, many: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working_copy, "_MANY", 1 if many else 100)
+    os.truncate(code / "pack", 3)
+    restock(code)
+    assert spares(code) == []
+
+
 def test_what_is_half_copied_is_not_taken(mine: Path, code: Path) -> None:
     (code / "spare").mkdir()
     (code / "spare/0-1234.part").write_text("half")
+    (code / "spare/small-1234.part").mkdir()
     assert contents(copy(code, "one")) == contents(mine)
 
 
 def test_a_full_disk_makes_a_large_file_read_only_instead(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: str, target: str, __: object) -> None:
+    def full(_: str, target: str, file: object) -> None:
         Path(target).touch()
         raise OSError(28, "No space left on device")
 
