@@ -15,7 +15,8 @@ from ray_remote_nni.records.model import RequestKind
 from ray_remote_nni.words import last_line
 
 _REQUESTS = "ray_remote_nni.records.requests"
-_PATIENCE_S = 20.0
+#: The driver waits for the ends of its trials, and half a minute for those of a machine that does not answer.
+_PATIENCE_S = 60.0
 
 
 async def send_request(
@@ -48,7 +49,7 @@ async def stop_experiment(entry: ExperimentEntry, head: Head) -> Pulse | None:
         return pulse
     await send_request(entry, head, "stop")
     deadline = time.monotonic() + _PATIENCE_S
-    while pulse is not None and pulse.status == "RUNNING" and time.monotonic() < deadline:
+    while pulse is not None and pulse.running and time.monotonic() < deadline:
         await asyncio.sleep(0.2)
         pulse = await catch_up(entry, head)
     return pulse

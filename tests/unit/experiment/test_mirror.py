@@ -9,8 +9,10 @@ import os
 import resource
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.logs import _fetch, _in_turn, trial_output
 from ray_remote_nni.experiment.mirror import _unpack, catch_up, follow, pull_outputs
 from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.experiment.stop import stop_experiment
 from ray_remote_nni.records.model import ExperimentStatus
 from ray_remote_nni.records.reader import RecordReader
 
@@ -289,6 +292,27 @@ def test_a_driver_that_died_while_the_connection_was_lost_is_told_as_soon_as_tha
         watching = attach(entry, ClusterAccess(cluster(home), None), changed, lambda message: None)
         with pytest.raises(DriverDied):
             asyncio.run(asyncio.wait_for(watching, 20))
+
+
+def test_a_stop_waits_until_a_machine_that_hangs_is_given_up(
+    home: Path, entry: ExperimentEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_records(home / ".ray-nni" / "experiments" / "exp12345" / "records.sqlite") as store:
+        store.set_driver()
+        now = time.monotonic()
+
+        async def ten_seconds_later(_: float) -> None:
+            nonlocal now
+            now += 10
+            if now - began >= 40:
+                store.set_status("STOPPED")
+
+        began = now
+        monkeypatch.setattr("ray_remote_nni.experiment.stop.time.monotonic", lambda: now)
+        monkeypatch.setattr("ray_remote_nni.experiment.stop.asyncio", SimpleNamespace(sleep=ten_seconds_later))
+        pulse = asyncio.run(stop_experiment(entry, Head(cluster(home), LocalTransport())))
+    assert pulse is not None
+    assert pulse.status == "STOPPED"
 
 
 # Outputs
