@@ -16,7 +16,7 @@ from ray_remote_nni.cluster.teardown import take_down
 from ray_remote_nni.cluster.together import MachinesFailed
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.config import ExperimentConfig, LoadedConfig, Problem
-from ray_remote_nni.errors import MachineError, NotFound, UsageError
+from ray_remote_nni.errors import ClusterError, MachineError, NotFound, UsageError
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.attach import check_job
 from ray_remote_nni.experiment.head import Head
@@ -214,8 +214,19 @@ async def _others_running(entry: ExperimentEntry, access: ClusterAccess) -> list
     if not others:
         return []
     async with access.head() as head:
-        pulses = [(other, await catch_up(other, head)) for other in others]
-    return [other for other, pulse in pulses if pulse is not None and pulse.running]
+        return [other for other in others if await _goes_on(other, head)]
+
+
+async def _goes_on(entry: ExperimentEntry, head: Head) -> bool:
+    """Tell whether an experiment runs. While its driver waits for the code it has no records, and Ray knows of it."""
+    pulse = await catch_up(entry, head)
+    if pulse is not None:
+        return pulse.running
+    try:
+        job = await (await head.dashboard()).job(entry.job)
+    except ClusterError:
+        return False
+    return job["status"] in ("PENDING", "RUNNING")
 
 
 async def end_cluster(access: ClusterAccess, report: Report, *, force: bool = False) -> EndedCluster:
