@@ -24,6 +24,15 @@ class Split:
     bad: Rows
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """Rows of trials that have ended, good ones first, their losses, and rows of running trials."""
+
+    ended: Rows
+    losses: Floats
+    running: Rows
+
+
 class History:
     """Numbers and losses of the trials, one row each; rows grow in the order of asking.
 
@@ -82,6 +91,13 @@ class History:
         others = np.ones(self.length - first, bool)
         others[good[good >= first] - first] = False
         return Split(good, first + np.flatnonzero(others)[-n_bad:])
+
+    def evidence(self, split: Split, most_ended: int, most_running: int) -> Evidence:
+        """Return the good trials and the latest others of a split; a trial without a value has an infinite loss."""
+        running = self._states[split.bad] == _RUNNING
+        good, others = split.good[:most_ended], split.bad[~running]
+        ended = np.concatenate([good, others[max(0, len(others) + len(good) - most_ended) :]])
+        return Evidence(ended, self._losses[ended], split.bad[running][-most_running:])
 
     def split_with_lies(self, n_good: int, n_bad: int, lie: float | None) -> Split:
         """The same with running trials taken for finished ones of loss `lie`, or left out where it is None."""

@@ -29,7 +29,8 @@ class TpeSettings:
     gamma: ceil(gamma * sqrt(N)) of N trials are good, which is NNI's and hyperopt's rule; None: a tenth of
         the trials (Watanabe 2023, arXiv 2304.11127, and our benchmark: better at 50 to 400 trials).
     liar: what running trials count as: as good as the best, as bad as the worst, as the mean, or not at
-        all; None: among the bad ones, and not in N.
+        all; None: among the bad ones, and not in N, or as good as is expected of them where that is known. If this
+        is given, candidates are compared by the two densities alone, as in NNI and hyperopt.
     """
 
     seed: int
