@@ -30,7 +30,12 @@ def process_start(pid: int) -> int | None:
 def driver_alive(experiment: ExperimentRecord, now: float) -> bool:
     """Tell whether the experiment's driver runs on this machine, or may still be on its way."""
     if experiment.driver_pid is None or experiment.driver_time is None:
-        return not experiment.ended and now - experiment.start_time < FIRST_DRIVER_S
+        return not experiment.ended and _within(FIRST_DRIVER_S, experiment.start_time, now)
     if process_start(experiment.driver_pid) == experiment.driver_start is not None:
         return True
-    return now - experiment.driver_time < GRACE_S
+    return _within(GRACE_S, experiment.driver_time, now)
+
+
+def _within(seconds: float, then: float, now: float) -> bool:
+    # What lies ahead was written before the clock was put back, and says nothing.
+    return abs(now - then) < seconds

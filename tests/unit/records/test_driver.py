@@ -50,3 +50,9 @@ def test_a_driver_that_has_just_announced_itself_is_believed_for_a_second(
     store.set_driver(pid=2**22 + 1, start=1, now=NOW)
     assert driver_alive(reader.experiment(), NOW + 0.5)
     assert not driver_alive(reader.experiment(), NOW + 1.5)
+
+
+def test_a_clock_that_was_put_back_makes_no_dead_driver_live(store: RecordStore, reader: RecordReader) -> None:
+    assert not driver_alive(reader.experiment(), reader.experiment().start_time - 3600)
+    store.set_driver(pid=2**22 + 1, start=1, now=NOW)
+    assert not driver_alive(reader.experiment(), NOW - 3600)
