@@ -179,3 +179,9 @@ def shipped() -> set[str]:
     _, archive = our_library()
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
         return set(packed.getnames())
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Python knows each by its name alone, as it lies in no package."""
+    names = sorted(file.name for file in Path(__file__).parents[1].rglob("test_*.py"))
+    assert names == sorted(set(names))
