@@ -31,7 +31,7 @@ from ray_remote_nni.cluster.remarks import twins
 from ray_remote_nni.cluster.remembering import added, new_state, with_missing
 from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.requirements import check_machines
-from ray_remote_nni.cluster.state import ClusterState
+from ray_remote_nni.cluster.state import ClusterState, load_state
 from ray_remote_nni.cluster.teardown import stop_forward
 from ray_remote_nni.cluster.together import MachinesFailed, failures_of, led, on_all
 from ray_remote_nni.cluster.transport import Transport
@@ -211,7 +211,7 @@ async def _start_missing(
     if running is not None and not missing:
         state = replace(with_missing(running, request, members), next_index=members.next_index)
         state = replace(state, machines=tuple(node for node in state.machines if node not in members.leaving))
-        if state != running:
+        if state != load_state(name):
             state.save()
         return BroughtUp(_with_forward(request, state), (), left)
     if known is not None:

@@ -1,13 +1,15 @@
 """What a configuration means for a cluster that is there already: which is its own, and who stays, joins or leaves.
 
 A cluster belongs to the configuration file that it was brought up for, whatever machines that names by now; another
-file gets it too where it names just the same machines. Nothing here reaches a machine.
+file gets it too where it names just the same machines, and for good where the first is not there any more. Nothing here
+reaches a machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ray_remote_nni.cluster.plan import choose_head, offered_gpus
 from ray_remote_nni.cluster.reached import ReachedMachine
@@ -33,9 +35,13 @@ class Members:
 
 def find_cluster(request: ClusterRequest) -> ClusterState | None:
     """Return the cluster that this client has for the request: its configuration's, or one of just its machines."""
-    states = all_states()
-    own = (state for state in states if state.config == str(request.config.absolute()))
-    return next(own, None) or next((state for state in states if request.matches(state)), None)
+    states, config = all_states(), str(request.config.absolute())
+    own = next((state for state in states if state.config == config), None)
+    if own is not None:
+        return own
+    same = next((state for state in states if request.matches(state)), None)
+    # That file was moved here, most likely, and a cluster whose logins nobody can read any more could not be ended.
+    return same if same is None or Path(same.config).exists() else replace(same, config=config)
 
 
 def members_of(request: ClusterRequest, known: ClusterState | None) -> Members:

@@ -14,7 +14,7 @@ from ray_remote_nni.cluster.request import ClusterRequest, RequestedMachine, req
 from ray_remote_nni.cluster.state import ClusterState, MachineState, all_states, load_state
 from ray_remote_nni.cluster.transport import Transport
 from ray_remote_nni.config import load_config
-from ray_remote_nni.errors import NotFound
+from ray_remote_nni.errors import NotFound, UsageError
 from ray_remote_nni.experiment.head import Head
 
 
@@ -47,9 +47,17 @@ class ClusterAccess:
 
 
 def access_cluster(state: ClusterState, ask: Callable[[str], str]) -> ClusterAccess:
-    """Read the logins of a cluster's machines from its configuration; `ask` is called for secrets that say `ask`."""
+    """Read the logins of a cluster's machines from its configuration; `ask` is called for secrets that say `ask`.
+
+    Raises ConfigInvalid, and UsageError where that file is not there any more.
+    """
     if state.platform == "local":
         return ClusterAccess(state, None)
+    if not Path(state.config).exists():
+        raise UsageError(
+            f"{state.config} is not there any more, and how to log in to the machines of cluster {state.name} is in it. "
+            "Name it where it is now, once: ray-nni up CONFIG (or ray-nni down CONFIG)."
+        )
     return ClusterAccess(state, read_request(Path(state.config), ask))
 
 

@@ -36,8 +36,17 @@ def test_a_cluster_stays_its_configurations_when_the_machine_list_changes(home: 
 
 
 def test_another_configuration_of_just_the_same_machines_gets_the_cluster_too(home: Path) -> None:
-    STATE.save()
-    assert find_cluster(a_request(B, A, config="/other.yml")) == STATE
+    (home / "config.yml").touch()
+    state = replace(STATE, config=str(home / "config.yml"))
+    state.save()
+    assert find_cluster(a_request(B, A, config="/other.yml")) == state
+
+
+def test_a_cluster_goes_with_its_configuration_to_where_that_was_moved(home: Path) -> None:
+    replace(STATE, config=str(home / "gone.yml")).save()
+    found = find_cluster(a_request(B, A, config="/moved.yml"))
+    assert found == replace(STATE, config="/moved.yml")
+    assert find_cluster(a_request(A, C, config="/moved.yml")) is None
 
 
 def test_of_two_clusters_a_configuration_has_its_own(home: Path) -> None:

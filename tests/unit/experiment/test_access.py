@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.config import ConfigInvalid, load_config
-from ray_remote_nni.experiment.access import read_request
+from ray_remote_nni.errors import UsageError
+from ray_remote_nni.experiment.access import access_cluster, read_request
 
 
 def write(folder: Path, machine: dict[str, str], **ray: object) -> Path:
@@ -42,3 +44,11 @@ def test_options_of_a_machine_that_was_taken_from_the_list_stop_an_up_and_not_a_
         load_config(config)
     [machine] = read_request(config).machines
     assert machine.identity == ("gpu7", None, "alice")
+
+
+def test_a_configuration_that_was_moved_is_asked_for(tmp_path: Path) -> None:
+    state = ClusterState(
+        "abc123", str(tmp_path / "config.yml"), "remote", "up", 1.0, "token", "lib", "2.60.0", "gpu7:1", 2, ()
+    )
+    with pytest.raises(UsageError, match="config.yml is not there any more, .* of cluster abc123 .* ray-nni up CONFIG"):
+        access_cluster(state, lambda prompt: "")
