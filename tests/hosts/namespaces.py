@@ -11,6 +11,7 @@ outside; and a host name that does not resolve costs every Ray process ten secon
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shlex
@@ -86,7 +87,7 @@ class NamespaceMachine(TestMachine):
 
     def _all(self) -> list[proc.Seen]:
         mine = os.readlink(f"/proc/{self.init}/ns/pid")
-        return [seen for seen in proc.all_processes() if _pid_namespace(seen.pid) == mine]
+        return list(proc.all_processes(lambda pid: _pid_namespace(pid) == mine))
 
     def listening(self) -> set[tuple[str, int]]:
         return proc.listeners(self.init) - {(self.address, self.port)}
@@ -224,10 +225,12 @@ def _pid_namespace(pid: int) -> str | None:
 
 
 def _clear_leftovers() -> None:
-    """Remove the machines of sessions whose process is gone."""
-    for folder in SESSIONS.glob("*"):
-        if owner.is_orphan(folder):
-            _clear(folder)
+    """Remove the machines of sessions whose process is gone; of two that start at once, one does."""
+    with Path("/run/lock/ray-nni-test-machines").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for folder in SESSIONS.glob("*"):
+            if owner.is_orphan(folder):
+                _clear(folder)
 
 
 def _clear(folder: Path) -> None:

@@ -6,6 +6,7 @@ All names carry the session's mark, so that two sessions do not meet and what a 
 from __future__ import annotations
 
 import fcntl
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ def lay(mark: str) -> Network:
     with Path("/run/lock/ray-nni-test-network").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         used = subprocess.run(["ip", "route"], check=True, capture_output=True, text=True).stdout
-        third = next(number for number in range(1, 255) if f"10.77.{number}." not in used)
+        # Any of them: one that has just been given up is not to be somebody else's at once.
+        third = secrets.choice([number for number in range(1, 255) if f"10.77.{number}." not in used])
         network = Network(mark, third)
         _ip("link", "add", _bridge(mark), "type", "bridge")
         _ip("addr", "add", f"{network.gateway}/24", "dev", _bridge(mark))

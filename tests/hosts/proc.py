@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +23,10 @@ class Seen:
     started: int
 
 
-def all_processes() -> Iterator[Seen]:
-    """Every process that can be seen from here, without zombies."""
+def all_processes(wanted: Callable[[int], bool] = lambda pid: True) -> Iterator[Seen]:
+    """Every process that can be seen from here and is wanted, without zombies."""
     for folder in Path("/proc").glob("[0-9]*"):
-        seen = _read(folder)
-        if seen is not None:
+        if wanted(int(folder.name)) and (seen := _read(folder)) is not None:
             yield seen
 
 
