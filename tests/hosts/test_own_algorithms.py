@@ -20,10 +20,11 @@ TRIAL = """
     nni.report_final_result({"default": x, "more": "text"})
     sys.exit(x == 2)
 """
-SLOW_TRIAL = """
-    import time, nni
+PATIENT_TRIAL = """
+    import os, time, nni
     x = nni.get_next_parameter()["x"]
-    time.sleep(2)
+    while not os.path.exists(os.path.expanduser("~/updated")):
+        time.sleep(0.1)
     nni.report_final_result(x)
 """
 #: Its trial with x = 1 hangs the first time.
@@ -240,12 +241,15 @@ def test_a_running_experiment_takes_another_space_and_other_limits(
     client: Client, head: m.TestMachine, trial_pythons: list[Path]
 ) -> None:
     config = client.write_experiment(
-        [head.entry(pythonPath=str(trial_pythons[0]))], SLOW_TRIAL, trialConcurrency=1, maxTrialNumber=3
+        [head.entry(pythonPath=str(trial_pythons[0]))], PATIENT_TRIAL, trialConcurrency=1, maxTrialNumber=3
     )
     experiment = client.json("run", config, "--detach")["experiment"]
     until(client.trials)
     (config.parent / "new.json").write_text('{"x": {"_type": "uniform", "_value": [5, 6]}}', encoding="utf-8")
     client.run("update", "--max-trials", "5", "--concurrency", "2", "--search-space", config.parent / "new.json")
+    until(lambda: client.json("show", experiment)["maxTrialNumber"] == 5)
+    head.run("touch updated")
     changed = client.json("attach", experiment)
+    head.run("rm updated")
     assert (changed["maxTrialNumber"], changed["trials"]) == (5, {"SUCCEEDED": 5})
     assert [5 <= trial["parameters"]["x"] <= 6 for trial in client.trials()][-2:] == [True, True]
