@@ -76,8 +76,9 @@ class Client:
             "searchSpace": {"x": {"_type": "uniform", "_value": [0, 1]}},
             "trialCommand": "python3 trial.py",
             "trialCodeDirectory": "code",
-            "trialConcurrency": 4,
-            "maxTrialNumber": 8,
+            # Each trial at once costs a worker of Ray's, which takes a second of a CPU to start.
+            "trialConcurrency": 2,
+            "maxTrialNumber": 4,
             "tuner": {"name": "TPE", "classArgs": {"optimize_mode": "maximize", "seed": 1}},
             "trainingService": {"platform": "remote", "machineList": machines},
             **fields,
@@ -87,10 +88,15 @@ class Client:
         return path
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 30.0, poll_s: float = 0.2) -> Any:
-    """Wait for a condition and return its value."""
+def until(condition: Callable[[], Any], timeout_s: float = 60.0, poll_s: float | None = None) -> Any:
+    """Wait for a condition and return its value.
+
+    Without `poll_s` what is waited for has the CPUs for half of the time at least.
+    """
     deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
+    while True:
+        asked = time.monotonic()
+        if value := condition():
+            return value
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(poll_s)
-    return value
+        time.sleep(max(0.2, time.monotonic() - asked) if poll_s is None else poll_s)

@@ -73,15 +73,24 @@ def let_go(machines: list[m.TestMachine]) -> None:
 def write_experiment(
     client: Client, machines: list[m.TestMachine], pythons: list[Path], script: str = TRIAL, **fields: Any
 ) -> Path:
-    return client.write_experiment(
-        [machine.entry(pythonPath=str(pythons[0])) for machine in machines], script, **fields
-    )
+    entries = [machine.entry(pythonPath=str(pythons[0])) for machine in machines]
+    return client.write_experiment(entries, script, **{"trialConcurrency": 4, "maxTrialNumber": 8, **fields})
 
 
-def running(client: Client, count: int = 4) -> list[dict[str, Any]]:
-    """Return the running trials when there are so many."""
-    trials = [trial for trial in client.trials() if trial["status"] == "RUNNING" and trial["intermediate"]]
-    return trials if len(trials) >= count else []
+def running(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [trial for trial in trials if trial["status"] == "RUNNING" and trial["intermediate"]]
+
+
+def until_four_run(client: Client, machines: list[m.TestMachine]) -> list[dict[str, Any]]:
+    """Wait until the experiment has four trials that run, and return its trials."""
+    # To look at the machines costs less than to ask the client.
+    until(lambda: len(grandchildren(machines)) >= 4)
+
+    def four_run() -> list[dict[str, Any]]:
+        trials = client.trials()
+        return trials if len(running(trials)) >= 4 else []
+
+    return until(four_run)
 
 
 def grandchildren(machines: list[m.TestMachine]) -> list[m.Process]:
@@ -101,9 +110,12 @@ def by_id(trials: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_the_same_parameters(
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:
+    def some_ended_and_some_run() -> list[dict[str, Any]]:
+        trials = client.trials()
+        return trials if any(trial["status"] == "SUCCEEDED" for trial in trials) and len(running(trials)) > 1 else []
+
     watching = client.start("run", experiment)
-    until(lambda: any(trial["status"] == "SUCCEEDED" for trial in client.trials()) and running(client, 2), 60)
-    before = by_id(client.trials())
+    before = by_id(until(some_ended_and_some_run))
     machines[0].kill(pid_of(machines[0], "ray_remote_nni.experiment.driver"))
     until(lambda: not grandchildren(machines), 5)
     _, said = watching.communicate(timeout=10)
@@ -131,7 +143,7 @@ def test_trials_of_a_machine_whose_raylet_is_killed_run_again_elsewhere_with_the
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:
     client.run("run", experiment, "--detach")
-    before = by_id(until(lambda: running(client, 4), 60))
+    before = by_id(running(until_four_run(client, machines)))
     machines[1].kill(pid_of(machines[1], "raylet/raylet"))
     until(lambda: not grandchildren([machines[1]]), 5)
 
@@ -156,9 +168,14 @@ def test_trials_of_a_machine_that_is_cut_off_or_hangs_run_again_elsewhere_as_soo
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:
     client.run("run", experiment, "--detach")
-    before = by_id(until(lambda: running(client, 4), 60))
+    before = by_id(running(until_four_run(client, machines)))
     lost = [trial_id for trial_id, trial in before.items() if trial["machine"] == machines[2].address]
     assert lost
+
+    def run_again() -> bool:
+        now = by_id(client.trials())
+        return all(now[trial_id]["attempt"] == 2 for trial_id in lost)
+
     machines[2].cut()
     # What runs on a machine whose raylet hangs goes on, and what is sent there never begins.
     hanging = pid_of(machines[1], "raylet/raylet")
@@ -166,7 +183,7 @@ def test_trials_of_a_machine_that_is_cut_off_or_hangs_run_again_elsewhere_as_soo
     let_go(machines[:2])
     # Ray itself waits for their ends until the connection breaks, which takes minutes.
     try:
-        until(lambda: all(by_id(client.trials())[trial_id]["attempt"] == 2 for trial_id in lost), 60)
+        until(run_again, 60, poll_s=2)
     finally:
         machines[2].heal()
         machines[1].kill(hanging, signal.SIGCONT)
@@ -192,7 +209,7 @@ def test_a_killed_tuner_is_made_anew_from_the_records_beside_them(
     }
     config = write_experiment(client, machines, trial_pythons, UNFINISHED, tuner=hyperband, maxTrialNumber=6)
     client.run("run", config, "--detach")
-    until(lambda: running(client, 2), 60)
+    until(lambda: len(running(client.trials())) > 1)
     # Its machine is the head: the loss of another one does not touch it.
     machines[0].kill(pid_of(machines[0], "ray::TunerActor"))
 
@@ -210,7 +227,7 @@ def test_a_killed_trial_is_failed_with_its_signal_and_the_others_go_on(
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:
     client.run("run", experiment, "--detach")
-    until(lambda: running(client, 4), 60)
+    until_four_run(client, machines)
     machines[0].kill(pid_of(machines[0], "python3 trial.py"))
 
     let_go(machines)
@@ -226,7 +243,7 @@ def test_a_trials_worker_killed_with_9_takes_the_trials_tree_along_and_costs_an_
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:
     client.run("run", experiment, "--detach")
-    until(lambda: running(client, 4), 60)
+    until_four_run(client, machines)
     machines[2].kill(pid_of(machines[2], "ray::trial"))
 
     let_go(machines)
@@ -241,7 +258,7 @@ def test_a_stopped_experiment_can_be_resumed_and_stops_its_trials_within_5_secon
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:
     client.run("run", experiment, "--detach")
-    until(lambda: running(client, 4), 60)
+    until_four_run(client, machines)
     client.run("stop")
     until(lambda: not grandchildren(machines), 5)
     assert client.json("show")["status"] == "STOPPED"

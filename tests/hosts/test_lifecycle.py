@@ -68,7 +68,7 @@ def test_a_cluster_follows_its_configuration_as_machines_join_leave_and_change(
         assert by_password.processes() == quiet[1]
         assert by_password.run("ls ~/.ray-nni/clusters").split() == []
         assert {process.pid for process in untouched} <= {process.pid for process in head.processes()}
-        again = until(lambda: [t for t in client.trials() if t["attempt"] > 1 and t["intermediate"]], 60)
+        again = until(lambda: [t for t in client.trials() if t["attempt"] > 1 and t["intermediate"]])
         assert again[0]["machine"] == third.address
         third.run("touch /tmp/ray-nni-go")
         assert client.json("attach")["trials"] == {"SUCCEEDED": 1}
@@ -174,7 +174,7 @@ def test_clusters_of_two_users_and_two_of_one_account_on_one_machine_do_not_meet
         for config in theirs:
             other.run("down", config)
         assert not own_processes(other)
-        assert client.json("run", ours)["trials"] == {"SUCCEEDED": 8}
+        assert client.json("run", ours)["trials"] == {"SUCCEEDED": 4}
     finally:
         for owner, config in ((client, ours), *((other, config) for config in theirs)):
             owner.start("down", config).communicate()

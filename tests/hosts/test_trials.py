@@ -112,7 +112,7 @@ def test_trials_share_the_gpus_that_they_may_use_and_leave_those_of_strangers_al
         import os, time, nni
         start = time.time()
         nni.get_next_parameter()
-        time.sleep(0.1)
+        time.sleep(0.3)
         seen = os.environ["CUDA_VISIBLE_DEVICES"]
         own = os.environ["OWN"]
         nni.report_final_result({"default": 1, "start": start, "end": time.time(), "seen": seen, "own": own})
@@ -122,7 +122,7 @@ def test_trials_share_the_gpus_that_they_may_use_and_leave_those_of_strangers_al
         machines[2].entry(pythonPath=str(trial_pythons[0]), gpuIndices="1,3", maxTrialNumberPerGpu=2),
     ]
     own = {machines[2].address: {"maxTrials": 3, "trialEnvironment": {"OWN": "h3"}}}
-    limits: dict[str, Any] = {"trialGpuNumber": 1, "trialConcurrency": 6, "maxTrialNumber": 150}
+    limits: dict[str, Any] = {"trialGpuNumber": 1, "trialConcurrency": 6, "maxTrialNumber": 100}
     machines[2].run("touch stranger-3")
 
     client.run("run", client.write_experiment(entries, script, **limits, ray={"machines": own}), "--detach")
@@ -132,7 +132,7 @@ def test_trials_share_the_gpus_that_they_may_use_and_leave_those_of_strangers_al
     freed = time.time()
     client.run("attach")
     trials = client.trials()
-    assert len(trials) == 150
+    assert len(trials) == 100
     assert {(trial["status"], trial["machine"], trial["metric"]["own"]) for trial in trials} == {
         ("SUCCEEDED", machines[2].address, "h3")
     }
@@ -140,8 +140,8 @@ def test_trials_share_the_gpus_that_they_may_use_and_leave_those_of_strangers_al
     spans = {
         gpu: [(t["metric"]["start"], t["metric"]["end"]) for t in trials if t["gpuIndices"] == [gpu]] for gpu in (1, 3)
     }
-    assert sum(map(len, spans.values())) == 150
-    assert freed < min(start for start, _ in spans[3]) < freed + 10
+    assert sum(map(len, spans.values())) == 100
+    assert freed < min(start for start, _ in spans[3]) < freed + 20
     assert most_at_once(spans[1]) == 2
     assert most_at_once(spans[3]) <= 2
     assert most_at_once(spans[1] + spans[3]) == 3
@@ -165,7 +165,7 @@ def test_two_experiments_at_once_share_gpus_and_machines_within_the_limits_of_bo
         machines[2].entry(pythonPath=str(trial_pythons[0]), gpuIndices="1,3", maxTrialNumberPerGpu=2),
     ]
     # Together they want one place more than there is; a single one leaves room for the other.
-    limits: dict[str, Any] = {"trialGpuNumber": 1, "trialConcurrency": 2, "maxTrialNumber": 60}
+    limits: dict[str, Any] = {"trialGpuNumber": 1, "trialConcurrency": 2, "maxTrialNumber": 30}
     ray: dict[str, Any] = {"machines": {machines[2].address: {"maxTrials": 3}}}
     known = client.home / ".ray-nni/experiments"
     before = set(known.glob("*.json"))
@@ -174,13 +174,13 @@ def test_two_experiments_at_once_share_gpus_and_machines_within_the_limits_of_bo
         client.run("run", client.write_experiment(entries, script, **limits, ray=own), "--detach")
     experiments = [file.stem for file in set(known.glob("*.json")) - before]
     for experiment in experiments:
-        until(lambda name=experiment: any(trial["startTime"] for trial in client.json("trials", name)), 60)
+        until(lambda name=experiment: any(trial["startTime"] for trial in client.json("trials", name)))
     machines[2].run("touch go")
 
     spans: dict[str, list[tuple[float, float]]] = {"1": [], "3": []}
     lives = []
     for experiment in experiments:
-        assert client.json("attach", experiment)["trials"] == {"SUCCEEDED": 60}
+        assert client.json("attach", experiment)["trials"] == {"SUCCEEDED": 30}
         metrics = [trial["metric"] for trial in client.json("trials", experiment)]
         lives.append((min(metric["start"] for metric in metrics), max(metric["end"] for metric in metrics)))
         for metric in metrics:
@@ -188,7 +188,7 @@ def test_two_experiments_at_once_share_gpus_and_machines_within_the_limits_of_bo
     machines[2].run("rm go")
 
     assert most_at_once(lives) == 2
-    assert sum(map(len, spans.values())) == 120
+    assert sum(map(len, spans.values())) == 60
     assert [gpu for gpu in spans if not 1 <= most_at_once(spans[gpu]) <= 2] == []
     assert 2 <= most_at_once(spans["1"] + spans["3"]) <= 3
 
@@ -274,10 +274,10 @@ def test_the_same_seed_gives_the_same_trials_at_concurrency_1(client: Client, ex
 
 def test_the_experiments_time_limit_starts_no_more_trials(client: Client, experiment: Any) -> None:
     script = "import time, nni; nni.get_next_parameter(); time.sleep(1); nni.report_final_result(1)"
-    result = client.json("run", experiment(script, maxExperimentDuration="3s", maxTrialNumber=100))
+    result = client.json("run", experiment(script, maxExperimentDuration="5s", maxTrialNumber=100, trialConcurrency=4))
 
     assert result["status"] == "DONE"
-    assert 2 <= result["trials"]["SUCCEEDED"] <= 20
+    assert 2 <= result["trials"]["SUCCEEDED"] <= 28
 
 
 def test_ctrl_c_detaches_from_a_cluster_that_was_up_before(
@@ -293,7 +293,7 @@ def test_ctrl_c_detaches_from_a_cluster_that_was_up_before(
     watching = client.start("run", experiment(script, maxTrialNumber=4))
     until(lambda: any(trial["status"] == "RUNNING" for trial in client.trials()))
     watching.send_signal(signal.SIGINT)
-    _, said = watching.communicate(timeout=20)
+    _, said = watching.communicate(timeout=60)
     for machine in machines[::2]:
         machine.run("touch go")
 
