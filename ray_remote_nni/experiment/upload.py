@@ -19,7 +19,7 @@ from ray_remote_nni.experiment.code_files import code_files, holds_password
 from ray_remote_nni.experiment.digests import Digests
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.trial.digest import BINARY, content_digest, file_digest, read_small
-from ray_remote_nni.trial.layout import Piece, layout_of
+from ray_remote_nni.trial.layout import Layout, Piece, layout_of
 from ray_remote_nni.trial.manifest import Entry, Manifest
 from ray_remote_nni.words import last_line
 
@@ -123,12 +123,14 @@ async def sending_code(code: Code, head: Head, progress: Callable[[Sent], None])
 
     Raises UsageError where a file has changed since it was read, MachineError where the head fails.
     """
-    manifest = zlib.compress(code.manifest.to_json().encode(), 1)
     async with head.run(_RECEIVE) as stream:
+        # Meanwhile a Python starts there.
+        manifest = zlib.compress(code.manifest.to_json().encode(), 1)
+        layout = layout_of(code.manifest)
         await stream.write(f"{len(manifest)}\n".encode() + manifest)
         missing = await _missing(stream)
         if missing is not None:
-            sending = asyncio.ensure_future(_send(code, missing, stream, progress))
+            sending = asyncio.ensure_future(_send(code, layout, missing, stream, progress))
             try:
                 yield
                 await sending
@@ -158,8 +160,10 @@ async def _missing(stream: Stream) -> list[Piece] | None:
     return None
 
 
-async def _send(code: Code, missing: list[Piece], stream: Stream, progress: Callable[[Sent], None]) -> None:
-    wanted = list(layout_of(code.manifest).within(missing))
+async def _send(
+    code: Code, layout: Layout, missing: list[Piece], stream: Stream, progress: Callable[[Sent], None]
+) -> None:
+    wanted = list(layout.within(missing))
     all_bytes = sum(piece.size for piece in missing)
     sent = Sent(0, all_bytes, 0, len(wanted))
     waiting = bytearray()

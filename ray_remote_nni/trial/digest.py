@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 _PART_BYTES = 8 * 2**20
 #: On Windows a file is text otherwise.
@@ -33,6 +32,9 @@ def file_digest(path: str, size: int) -> str:
     """
     if size < _PART_BYTES:
         return content_digest(read_small(path, size))
+    # Costs more to import than many codes to take.
+    from concurrent.futures import ThreadPoolExecutor
+
     with open(path, "rb", buffering=0) as file, ThreadPoolExecutor(os.cpu_count()) as pool:
         reading = threading.Lock()
 
