@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from ray_remote_nni.trial.code import code_folder, codes_folder, has_code, locked, part_folder, prune_code
+from ray_remote_nni.trial.code import code_folder, codes_folder, has_code, last_used, locked, part_folder, prune_code
 from ray_remote_nni.trial.digest import content_digest, file_digest
 from ray_remote_nni.trial.layout import MANIFEST, PACK, Piece, joined, layout_of, manifest_in
 from ray_remote_nni.trial.manifest import Entry, Manifest, read_manifest
@@ -155,25 +155,33 @@ def _find_elsewhere(digests: set[str]) -> dict[str, Piece]:
     Folders that are half made do not count: others may be in the making.
     """
     found: dict[str, Piece] = {}
-    for manifest in sorted(codes_folder().glob(f"*/{MANIFEST}"), key=os.path.getmtime, reverse=True):
-        folder = manifest.parent
-        if len(found) == len(digests):
-            break
-        if "." in folder.name:
-            continue
-        with contextlib.suppress(OSError, ValueError), (folder / PACK).open("rb", buffering=_COPY_BYTES) as pack:
-            layout = layout_of(manifest_in(folder))
-            pieces = layout.pieces()
-            for entry in layout.contents:
-                if entry.content in digests and entry.content not in found:
-                    piece = pieces[entry.content]
-                    if piece.file == PACK:
-                        pack.seek(piece.start)
-                        right = content_digest(pack.read(piece.size)) == entry.content
-                    else:
-                        right = _is_untouched(folder / piece.file, entry)
-                    if right:
-                        found[entry.content] = piece._replace(file=f"{folder}/{piece.file}")
+    folders = [folder for folder in codes_folder().iterdir() if "." not in folder.name] if digests else []
+    for folder in sorted(folders, key=last_used, reverse=True):
+        if lacking := digests - found.keys():
+            with contextlib.suppress(OSError, ValueError):
+                found |= _find_in(folder, lacking)
+    return found
+
+
+def _find_in(folder: Path, digests: set[str]) -> dict[str, Piece]:
+    manifest = manifest_in(folder)
+    # Most codes have nothing that is looked for, and need no layout to tell.
+    if digests.isdisjoint(entry.content for entry in manifest.entries):
+        return {}
+    found: dict[str, Piece] = {}
+    layout = layout_of(manifest)
+    pieces = layout.pieces()
+    with (folder / PACK).open("rb", buffering=_COPY_BYTES) as pack:
+        for entry in layout.contents:
+            if entry.content in digests:
+                piece = pieces[entry.content]
+                if piece.file == PACK:
+                    pack.seek(piece.start)
+                    right = content_digest(pack.read(piece.size)) == entry.content
+                else:
+                    right = _is_untouched(folder / piece.file, entry)
+                if right:
+                    found[entry.content] = piece._replace(file=f"{folder}/{piece.file}")
     return found
 
 

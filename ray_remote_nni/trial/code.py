@@ -46,6 +46,14 @@ def has_code(name: str) -> bool:
     return True
 
 
+def last_used(folder: Path) -> float:
+    """Return when a folder of code was used last; long ago where that is not known."""
+    try:
+        return (folder / MANIFEST).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Keep others on this machine from making the code of this name at the same time."""
@@ -79,8 +87,10 @@ def prune_code(now: float) -> list[str]:
             if rest == "part":
                 if now - path.stat().st_mtime > _ABANDONED_S and not arriving(name):
                     shutil.rmtree(path, ignore_errors=True)
-            elif name and name not in named and now - (path / MANIFEST).stat().st_mtime > KEPT_S:
+            elif name and name not in named and now - last_used(path) > KEPT_S and not arriving(name):
                 shutil.rmtree(path, ignore_errors=True)
+                # There are files beside the folders of an earlier version.
+                path.unlink(missing_ok=True)
                 _lock_file(name).unlink(missing_ok=True)
                 removed.append(name)
     return removed

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -346,6 +347,16 @@ def test_code_that_nobody_names_or_uses_goes_after_a_while(tmp_path: Path) -> No
     assert prune_code(now + KEPT_S - 1) == []
     assert prune_code(now + KEPT_S + 60) == [old]
     assert {path.name for path in code_folder(old).parent.iterdir()} == {named, f".{named}.lock"}
+
+
+def test_what_an_earlier_version_left_goes() -> None:
+    name = put()
+    folder = code_folder("0123456789abcdef")
+    (folder / "pkg").mkdir(parents=True)
+    folder.with_name(f"{folder.name}.manifest").write_text("[]")
+    folder.with_name(f"{folder.name}.part-1234").mkdir()
+    assert set(prune_code(time.time())) == {folder.name}
+    assert {path.name for path in folder.parent.iterdir()} == {name, f".{name}.lock"}
 
 
 def test_code_that_is_used_stays() -> None:
