@@ -55,8 +55,8 @@ def access_cluster(state: ClusterState, ask: Callable[[str], str]) -> ClusterAcc
         return ClusterAccess(state, None)
     if not Path(state.config).exists():
         raise UsageError(
-            f"{state.config} is not there any more, and how to log in to the machines of cluster {state.name} is in it. "
-            "Name it where it is now, once: ray-nni up CONFIG (or ray-nni down CONFIG)."
+            f"{state.config} is not there any more, and how to log in to the machines of cluster {state.name} is in "
+            "it. Name it where it is now, once: ray-nni up CONFIG (or ray-nni down CONFIG)."
         )
     return ClusterAccess(state, read_request(Path(state.config), ask))
 

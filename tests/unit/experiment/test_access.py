@@ -50,5 +50,5 @@ def test_a_configuration_that_was_moved_is_asked_for(tmp_path: Path) -> None:
     state = ClusterState(
         "abc123", str(tmp_path / "config.yml"), "remote", "up", 1.0, "token", "lib", "2.60.0", "gpu7:1", 2, ()
     )
-    with pytest.raises(UsageError, match="config.yml is not there any more, .* of cluster abc123 .* ray-nni up CONFIG"):
+    with pytest.raises(UsageError, match=r"config\.yml is not there any more, .* abc123 .* ray-nni up CONFIG"):
         access_cluster(state, lambda prompt: "")
