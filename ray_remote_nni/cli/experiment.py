@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from ray_remote_nni.cli.output import (
     ERR,
     INTERRUPTED,
     OUT,
+    Interrupted,
     ask_secret,
     machine_rows,
     print_json,
@@ -221,7 +223,11 @@ def _interrupted(running: RunningExperiment) -> None:
         say(f"Detached. Experiment {entry.experiment_id} goes on; watch it: ray-nni attach {entry.experiment_id}")
         raise typer.Exit(INTERRUPTED)
     say(f"Stopping experiment {entry.experiment_id} and the cluster that was brought up for it …")
-    asyncio.run(finish_experiment(running, machine_rows(), stop=True))
+    try:
+        asyncio.run(finish_experiment(running, machine_rows(), stop=True))
+    except KeyboardInterrupt as error:
+        what = f"Interrupted before all was stopped. To stop the rest: ray-nni down {shlex.quote(entry.config)}"
+        raise Interrupted(what) from error
     say(
         f"Stopped. What ended is kept: ray-nni show {entry.experiment_id}. To go on: ray-nni up {entry.config}, then "
         f"ray-nni resume {entry.experiment_id}"

@@ -134,6 +134,17 @@ def test_ctrl_c_while_an_experiment_is_started_says_what_there_is_of_it(
     assert typed_run.err.endswith(said)
 
 
+def test_a_second_ctrl_c_says_how_to_stop_the_rest(typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = ExperimentEntry("exp12345", None, "/r", "abc123", "/my configs/c.yml", 0.0, "c0de", "job-1")
+    running = RunningExperiment(entry, None, own=True)  # type: ignore[arg-type]
+    monkeypatch.setattr(commands, "start", lambda *_: running)
+    monkeypatch.setattr(commands, "_attach", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(commands, "finish_experiment", raising(KeyboardInterrupt()))
+    typed_run = typed("run", str(config))
+    assert typed_run.code == 130
+    assert typed_run.err.endswith("all was stopped. To stop the rest: ray-nni down '/my configs/c.yml'\n")
+
+
 def test_ctrl_c_removes_the_bar_before_anything_else_is_said(
     typed: Type, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
