@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +23,14 @@ from ray_remote_nni.cluster.resources import gpu_resource, room_resource
 from ray_remote_nni.experiment.agenda import Waiting
 from ray_remote_nni.experiment.placement import Place
 from ray_remote_nni.experiment.spec import ExperimentSpec
+from ray_remote_nni.experiment.worker_watch import WorkerWatch
 from ray_remote_nni.records.model import Metric
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, TrialEvent, TrialSpec
-from ray_remote_nni.trial.task import events_of, on_node, run_trial
+from ray_remote_nni.trial.task import events_of, need_worker, on_node, run_trial
 
 _SILENT = "it does not answer any more"
+_NO_WORKERS = "Ray starts no worker there: is there memory, room on its disk, and its Python as it was at `up`?"
 _IN_WORDS: Mapping[type[RayError], str] = {
     NodeDiedError: "its Ray node died",
     LocalRayletDiedError: "its Ray node died",
@@ -80,7 +83,7 @@ class Attempt:
     committed: int = 0
     _task: Any = None
     _cancelled: bool = False
-    _given_up: asyncio.Future[None] = field(default_factory=asyncio.Future)
+    _given_up: asyncio.Future[str] = field(default_factory=asyncio.Future)
 
     @property
     def started(self) -> Started | None:
@@ -118,12 +121,12 @@ class Attempt:
         machine = self.started.machine if self.started is not None else self.place.machine.host or "its machine"
         if not result.done():
             result.cancel()
-            return Cancelled() if self._cancelled else Lost(machine, _SILENT)
+            return Cancelled() if self._cancelled else Lost(machine, self._given_up.result())
         try:
             self.events = events_of(result.result())
         except RayError as error:
             # What the machine has not begun yet Ray cancels at once, also where it is we who give the machine up.
-            why = _SILENT if self._given_up.done() else _why(error)
+            why = self._given_up.result() if self._given_up.done() else _why(error)
             return Cancelled() if self._cancelled else Lost(machine, why)
         last = self.events[-1]
         if isinstance(last, NotStarted):
@@ -131,11 +134,11 @@ class Attempt:
         assert isinstance(last, Ended)
         return last
 
-    def give_up(self) -> None:
-        """Wait no more: Ray has given its node up. What runs there ends with the node, as soon as that learns of it."""
+    def give_up(self, why: str) -> None:
+        """Wait no more. What runs on a node that Ray has given up ends with it, as soon as that learns of it."""
         if not self._given_up.done():
             self._cancel_task()
-            self._given_up.set_result(None)
+            self._given_up.set_result(why)
 
     def take(self, start: int, events: list[TrialEvent], store: RecordStore) -> None:
         """Take in and record what happened while it runs; a batch that does not follow on what is known is left."""
@@ -162,6 +165,27 @@ class Attempt:
     def uncommitted(self) -> list[Metric]:
         """Return the metrics that are not in the records yet."""
         return [(m.sequence, m.kind, m.value, m.time) for m in self.metrics[self.committed :]]
+
+
+def give_up_stranded(attempts: Sequence[Attempt], lives: Callable[[Place], bool], workers: WorkerWatch) -> None:
+    """Give up what will never end by itself: where Ray has given the node up, and where it starts no workers.
+
+    Ray waits for the ends of the first until the connection breaks, and tries to start the second for ever.
+    """
+    waiting = [attempt for attempt in attempts if attempt.started is None]
+    without = workers.without_workers((a.place.node.node_id, a.trial.trial_id) for a in waiting)
+    for attempt in attempts:
+        if not lives(attempt.place):
+            attempt.give_up(_SILENT)
+        elif attempt.started is None and attempt.place.node.node_id in without:
+            attempt.give_up(_NO_WORKERS)
+
+
+def try_node(node_id: str) -> Future[Any]:
+    """Have a node run a task that needs nothing but a worker."""
+    task = need_worker.options(name="try to start a worker", scheduling_strategy=on_node(node_id, hard=True))
+    future: Future[Any] = task.remote().future()
+    return future
 
 
 def _why(error: RayError) -> str:

@@ -12,7 +12,7 @@ from ray.exceptions import RayError
 
 from ray_remote_nni.experiment.agenda import Agenda, Waiting
 from ray_remote_nni.experiment.assessing import Assessing
-from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost, trial_spec
+from ray_remote_nni.experiment.attempt import Attempt, Cancelled, Lost, give_up_stranded, trial_spec, try_node
 from ray_remote_nni.experiment.changes import changed
 from ray_remote_nni.experiment.earlier_results import learnt_notice
 from ray_remote_nni.experiment.end_notices import EndNotices
@@ -25,6 +25,7 @@ from ray_remote_nni.experiment.spec import ExperimentSpec, write_spec
 from ray_remote_nni.experiment.suggestions import Suggests
 from ray_remote_nni.experiment.time_limit import TimeLimit
 from ray_remote_nni.experiment.warm_up import warm_up_workers
+from ray_remote_nni.experiment.worker_watch import WorkerWatch
 from ray_remote_nni.records.model import ExperimentStatus, RequestRecord
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.store import RecordStore
@@ -132,13 +133,11 @@ class ExperimentLoop:
 
     async def _watch(self) -> None:
         """Look after what may take for ever: a tuner's thinking, and trials of nodes that Ray has given up."""
-        told = False
+        told, workers = False, WorkerWatch(try_node)
         while True:
             await asyncio.sleep(_WATCH_S)
             running = self._running.values()
-            for attempt, _ in running:
-                if not self._places.lives(attempt.place):
-                    attempt.give_up()
+            give_up_stranded([attempt for attempt, _ in running], self._places.lives, workers)
             if self._time_limit.reached:
                 self._agenda.interrupt()
             elif not told and self._agenda.thinking_s > _THINK_S and all(task.done() for _, task in running):

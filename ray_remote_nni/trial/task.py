@@ -78,6 +78,11 @@ def warm_up(experiment_id: str, code: str, head_node: str, workers: Workers) -> 
     ray.get(find_inbox(experiment_id).meet.remote(workers))
 
 
+@ray.remote(num_cpus=0, max_retries=0)
+def need_worker() -> None:
+    """Do nothing, which takes a worker."""
+
+
 def on_node(node_id: str, *, hard: bool = False) -> NodeAffinitySchedulingStrategy:
     """Return the strategy that prefers a node, and insists on it if `hard`."""
     return NodeAffinitySchedulingStrategy(node_id=node_id, soft=not hard)
