@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from ray_remote_nni.tuner.tpe.blas import product
 from ray_remote_nni.tuner.tpe.coordinates import Coordinates, Points
 from ray_remote_nni.tuner.tpe.parzen import bandwidths
 
@@ -23,8 +24,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _TWO_PI_ROOT = math.sqrt(2.0 * math.pi)
-# In multiplications; OpenBLAS begins to use threads at 4 * 65536.
-_LARGEST_PRODUCT = 200_000
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,12 @@ class Mixture:
         active = ~np.isnan(numeric)
         if active.all():
             terms = np.concatenate([precision, linear], axis=1).T
-            logs = _product(np.concatenate([numeric * numeric, numeric], axis=1), terms)
+            logs = product(np.concatenate([numeric * numeric, numeric], axis=1), terms)
             logs += constant.sum(axis=1)
             return logs
         values = np.where(active, numeric, 0.0)
         terms = np.concatenate([precision, linear, constant], axis=1).T
-        return _product(np.concatenate([values * values, values, active], axis=1), terms)
+        return product(np.concatenate([values * values, values, active], axis=1), terms)
 
     def _add_choice(self, logs: Floats, found: Integers, own: Integers, size: int) -> None:
         total = 1.0 + size * self.extra
@@ -118,12 +117,3 @@ class Mixture:
         if inactive.any():
             kernel[inactive] = 0.0
         logs += kernel
-
-
-def _product(left: Floats, right: Floats) -> Floats:
-    """Return left @ right in pieces: a larger product wakes BLAS's threads, which cost more than they save."""
-    rows = max(1, _LARGEST_PRODUCT // max(right.size, 1))
-    result = np.empty((len(left), right.shape[1]))
-    for first in range(0, len(left), rows):
-        np.matmul(left[first : first + rows], right, out=result[first : first + rows])
-    return result
