@@ -146,10 +146,12 @@ async def read_facts(
         return MachineFacts.parse(answers[-1])
     except (ValueError, IndexError, TypeError) as error:
         last = lines[-1].rstrip(".:") if lines else "nothing"
+        # A shell that may start no process says so where nobody listens.
+        limits = "" if lines else ", and see whether you may start enough processes there: ulimit -u"
         raise MachineError(
             transport.host,
             f"its Python did not answer as one: {last}.",
-            "Set `pythonPath` to the folder of a Python that runs there.",
+            f"Set `pythonPath` to the folder of a Python that runs there{limits}.",
         ) from error
 
 

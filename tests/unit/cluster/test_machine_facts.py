@@ -185,7 +185,7 @@ def test_a_python_of_the_trials_that_is_too_old_to_answer_leaves_the_answer_to_a
 
 
 def test_a_python_that_says_nothing_is_told(home: Path, tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match="did not answer as one: nothing"):
+    with pytest.raises(MachineError, match=r"did not answer as one: nothing\. Set .*, and see whether .* ulimit -u"):
         read_here(python_path=a_python(tmp_path / "bin", "exit 0"))
 
 
