@@ -40,7 +40,7 @@ def measure_copies(directory: Path, trials: int = 10) -> Copies:
             folder = Assembly(manifest).receive(Parts(path.read_bytes() for path in contents))
         before = _free(name)
         began = time.monotonic()
-        stock(folder)
+        stock(folder, 1)
         beforehand = time.monotonic() - began
         times = []
         for number in range(trials):

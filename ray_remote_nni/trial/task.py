@@ -74,7 +74,7 @@ def bring_code(code: str, head_node: str) -> None:
 @ray.remote(num_cpus=0, max_retries=0)
 def warm_up(experiment_id: str, code: str, head_node: str, workers: Workers) -> None:
     """Start a worker, which has then imported all that a trial needs, and its code; keep it until all have started."""
-    stock(ensure_code(code, lambda pieces: fetch_code(code, pieces, head_node)))
+    stock(ensure_code(code, lambda pieces: fetch_code(code, pieces, head_node)), workers.number)
     ray.get(find_inbox(experiment_id).meet.remote(workers))
 
 

@@ -17,6 +17,7 @@ import secrets
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -34,6 +35,8 @@ _MANY = 100
 #: The folder in that of the code where copies of large files, and of all small ones, wait for the next trial.
 _SPARE = "spare"
 _SMALL = "small"
+#: A spare that is half made, and in which nothing was written for so long, is nobody's.
+_ABANDONED_S = 3600.0
 _FICLONE = 0x40049409
 
 
@@ -81,12 +84,17 @@ def leave_to_others(code: Path, target: str) -> None:
                 os.rename(link, path)
 
 
-def stock(code: Path) -> None:
-    """Make one copy beforehand, for a trial to come, of what is costly: the large files, and the small if many."""
+def stock(code: Path, most: int) -> None:
+    """Make one copy beforehand, for a trial to come, of what is costly: the large files, and the small if many.
+
+    Not where there are `most` of it: each experiment with the code stocks, and a disk would fill up with them.
+    """
     plan = _plan(str(code))
+    _remove_abandoned(code)
     for number, file in enumerate(plan.passed_on):
-        _make_spare(code, str(number), partial(_copy_large, f"{code}/{file.source.file}", file=file))
-    if len(plan.copied) > _MANY:
+        if _count(code, str(number)) < most:
+            _make_spare(code, str(number), partial(_copy_large, f"{code}/{file.source.file}", file=file))
+    if len(plan.copied) > _MANY and _count(code, _SMALL) < most:
         _make_spare(code, _SMALL, partial(_write_small_files, plan, code))
 
 
@@ -127,10 +135,27 @@ def _take(number: int, file: _File, code: Path, target: str) -> None:
 
 
 def _spares(code: Path, kind: str) -> Iterator[str]:
+    return (path for path in _made_and_half_made(code, kind) if not path.endswith(".part"))
+
+
+def _count(code: Path, kind: str) -> int:
+    """Return how many spares there are, with those that others make just now."""
+    return sum(1 for _ in _made_and_half_made(code, kind))
+
+
+def _made_and_half_made(code: Path, kind: str = "") -> Iterator[str]:
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(f"{code}/{_SPARE}"):
-            if name.startswith(f"{kind}-") and not name.endswith(".part"):
+            if name.startswith(f"{kind}-" if kind else ""):
                 yield f"{code}/{_SPARE}/{name}"
+
+
+def _remove_abandoned(code: Path) -> None:
+    """Remove what workers that were killed have left half made. One that still makes it does without."""
+    for path in _made_and_half_made(code):
+        with contextlib.suppress(OSError):
+            if path.endswith(".part") and time.time() - os.lstat(path).st_mtime > _ABANDONED_S:
+                _remove(path)
 
 
 def _take_spare(code: Path, kind: str, target: str) -> bool:
@@ -158,10 +183,14 @@ def _make_spare(code: Path, kind: str, make: Callable[[str], None]) -> None:
             make(part)
             os.rename(part, spare)
         except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                os.unlink(part)
+            _remove(part)
             raise
+
+
+def _remove(path: str) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _is_untouched(path: str, file: _File) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_a_large_file_that_its_trial_replaced_removed_or_linked_is_left_to_nobod
 
 
 def test_a_copy_made_beforehand_is_taken(code: Path) -> None:
-    stock(code)
+    stock(code, 1)
     (spare,) = spares(code)
     inode = (code / "spare" / spare).stat().st_ino
     assert (copy(code, "one") / "data/big").stat().st_ino == inode
@@ -160,11 +161,37 @@ def test_many_small_files_are_written_while_an_earlier_trial_runs(mine: Path, co
 
 @pytest.mark.usefixtures("many")
 def test_many_small_files_are_written_beforehand_once_for_each_worker_that_starts(mine: Path, code: Path) -> None:
-    stock(code)
-    stock(code)
+    stock(code, 2)
+    stock(code, 2)
     assert len(spares(code)) == 4
     assert contents(copy(code, "one")) == contents(copy(code, "two")) == contents(mine)
     assert spares(code) == []
+
+
+@pytest.mark.usefixtures("many")
+def test_one_experiment_after_the_other_with_the_same_code_leaves_no_more_copies_than_one(code: Path) -> None:
+    for experiment in range(3):
+        for _ in range(2):
+            stock(code, 2)
+        trials = [copy(code, f"{experiment}-{trial}") for trial in range(2)]
+        for trial in trials:
+            leave_to_others(code, str(trial))
+        assert sorted(name.partition("-")[0] for name in spares(code)) == ["0", "0"]
+    stock(code, 2)
+    stock(code, 2)
+    stock(code, 2)
+    assert sorted(name.partition("-")[0] for name in spares(code)) == ["0", "0", "small", "small"]
+
+
+def test_what_a_killed_worker_left_half_made_goes_after_an_hour(code: Path) -> None:
+    old, fresh, folder = code / "spare/0-1234.part", code / "spare/0-5678.part", code / "spare/small-1234.part"
+    folder.mkdir(parents=True)
+    for part in (old, fresh, folder / "train.py"):
+        part.write_text("half")
+    for part in (old, folder):
+        os.utime(part, (time.time() - 3700,) * 2)
+    stock(code, 1)
+    assert spares(code) == ["0-5678.part"]
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -188,7 +215,7 @@ def test_a_full_disk_makes_a_large_file_read_only_instead(code: Path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(working_copy, "_copy_large", full)
-    stock(code)
+    stock(code, 1)
     assert spares(code) == []
     assert (copy(code, "one") / "data/big").samefile(big(code))
 
