@@ -132,13 +132,17 @@ def _keep_whole(pack: Path, contents: Iterable[Entry]) -> int:
 
 
 def _begun_bytes(path: Path, size: int) -> int:
-    """Return how much there is of a large file that broke off, which is put aside."""
+    """Return how much there is of a large file that broke off, or is whole with another time, which is put aside."""
     half = _half(path)
     with contextlib.suppress(FileNotFoundError):
         path.replace(half)
     try:
-        if half.stat().st_size <= size:
-            return half.stat().st_size
+        found = half.stat()
+        if found.st_size <= size and found.st_nlink == 1:
+            # One that is whole is read-only.
+            half.chmod(0o600)
+            return found.st_size
+        # Too long, or other code's too.
         half.unlink()
     except FileNotFoundError:
         pass

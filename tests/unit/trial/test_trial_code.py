@@ -280,6 +280,31 @@ def test_of_a_large_file_that_broke_off_the_rest_is_enough_if_it_fits() -> None:
     assert not part_folder(manifest.name).exists()
 
 
+def test_a_large_file_that_had_come_whole_is_not_sent_again_where_its_time_is_another_now() -> None:
+    files = {**FILES, "pkg/big": BIG, "pkg/more": BIG[::-1]}
+    begin(files, b"firstsecondimport pkg" + BIG + BIG[:0:-1])
+    (whole,) = part_folder(manifest_of(files).name).glob(hashlib.sha256(BIG).hexdigest())
+    manifest = manifest_of(files, mtime_ns=5)
+    with locked(manifest.name):
+        making = Assembly(manifest)
+        assert making.missing == [Piece(hashlib.sha256(BIG[::-1]).hexdigest(), len(BIG) - 1, 1)]
+        # It was read-only, and only root could go on with it.
+        assert whole.with_name(f"{whole.name}.half").stat().st_mode & 0o777 == 0o600
+        making.receive(Bytes(BIG[:1]))
+    assert files_in(manifest.name) == files
+    status = (code_folder(manifest.name) / whole.name).stat()
+    assert (status.st_mtime_ns, status.st_mode & 0o777) == (5, 0o444)
+
+
+def test_a_large_file_that_other_code_has_too_stays_as_it_is_there() -> None:
+    other = code_folder(put({"big": BIG}))
+    files = {**FILES, "pkg/big": BIG, "pkg/more": BIG[::-1]}
+    begin(files, b"firstsecondimport pkg")
+    put(files, mtime_ns=5)
+    status = (other / hashlib.sha256(BIG).hexdigest()).stat()
+    assert (status.st_mtime_ns, status.st_mode & 0o777) == (1_000_000_000, 0o444)
+
+
 def test_a_large_file_that_broke_off_and_has_come_with_other_code_since_is_taken_from_there() -> None:
     files = {**FILES, "pkg/big": BIG}
     begin(files, b"firstsecondimport pkg" + BIG[: 2**20])
