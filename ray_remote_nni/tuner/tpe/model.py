@@ -95,10 +95,10 @@ class Model:
         """Return what says how promising the candidates of a density are.
 
         That is mostly the improvement to expect from them, else the ratio of that density to the one of the bad
-        trials. It is always the ratio before there is a result, and where the settings say what running trials
+        trials. It is always the ratio before there is a good trial, and where the settings say what running trials
         count as.
         """
-        if self._settings.liar is None and history.valued and rng.random() < _EXPECTATION_SHARE:
+        if self._settings.liar is None and len(split.good) and rng.random() < _EXPECTATION_SHARE:
             evidence = history.evidence(split, _MOST_ENDED, _MOST_RUNNING)
             known = self._coordinates.points(history.numbers[np.concatenate([evidence.ended, evidence.running])])
             length = _LENGTHS[int(rng.integers(len(_LENGTHS)))]

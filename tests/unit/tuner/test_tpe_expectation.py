@@ -127,3 +127,13 @@ def test_the_evidence_is_the_good_trials_and_the_latest_others_running_ones_apar
     assert evidence.running.tolist() == [6]
     assert history.evidence(history.split(2, 300), 2, 9).ended.tolist() == [0, 3]
     assert history.evidence(history.split(2, 300), 1, 9).ended.tolist() == [0]
+
+
+def test_without_any_good_result_more_running_trials_than_are_looked_at_are_no_error() -> None:
+    history = history_of(np.full(10, math.inf))
+    for _ in range(301):
+        history.add([0.5, 0.0])
+    model = Model(parse_search_space(PLANE), TpeSettings(seed=0))
+    for seed in range(10):
+        x, y = next(model.suggestions(history, np.random.default_rng(seed), 1))
+        assert (0 <= x <= 1, -2 <= y <= 2) == (True, True)
