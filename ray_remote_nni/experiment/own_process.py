@@ -44,15 +44,14 @@ class OwnAlgorithm:
         """End the process; `politely` it is told so first."""
         if politely and self._process is not None:
             await self.call("leave")
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            process.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _call(self, do: str, arguments: dict[str, Any]) -> Any:
-        if self._process is None:
-            self._process = self._start()
-        return self._process.call(do, **arguments)
+        process = self._process or self._start()
+        return process.call(do, **arguments)
 
     def _start(self) -> AlgorithmProcess:
         directory = experiment_directory(self._spec.experiment_id)
@@ -96,7 +95,8 @@ class OwnAlgorithm:
             }
 
         who = f"{self._kind} {self._own['class_name']}"
-        process = AlgorithmProcess(who, os.environ["RAY_NNI_GUARD"], python, folder, environment)
+        # At once: a class that never comes into being is to be ended too.
+        process = self._process = AlgorithmProcess(who, os.environ["RAY_NNI_GUARD"], python, folder, environment)
         try:
             created = process.call(
                 "create",
@@ -108,6 +108,7 @@ class OwnAlgorithm:
                 resumed=self._resumed,
             )
         except BaseException:
+            self._process = None
             process.close()
             raise
         self.advises = created["advises"]

@@ -1,0 +1,49 @@
+"""The process of a class of the user's, as the driver has it: a real guard's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from experiment_values import experiment_spec
+from running_guard import running_guard
+
+from ray_remote_nni.custom.process import AlgorithmFailed
+from ray_remote_nni.experiment.own_process import OwnAlgorithm
+from ray_remote_nni.trial.workspace import experiment_directory
+
+TUNER = """
+import pathlib, time
+from nni.tuner import Tuner
+
+class Mine(Tuner):
+    def __init__(self):
+        pathlib.Path(__file__).with_name("begun").touch()
+        time.sleep(1000)
+"""
+
+
+def test_a_class_that_never_comes_into_being_is_let_go_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    own = {"code": "0123456789abcdef", "class_name": "mine.Mine", "class_args": {}}
+    spec = experiment_spec(base_environment={"PATH": os.environ["PATH"]})
+    code = experiment_directory(spec.experiment_id) / "tuner-code"
+    code.mkdir(parents=True)
+    (code / "mine.py").write_text(TUNER)
+
+    async def let_go() -> None:
+        algorithm = OwnAlgorithm(spec, "tuner", own, resumed=False)
+        asked = asyncio.ensure_future(algorithm.call("generate", ids=[0]))
+        while not (code / "begun").exists():
+            await asyncio.sleep(0.01)
+        await algorithm.close(politely=False)
+        with pytest.raises(AlgorithmFailed, match="its process"):
+            await asyncio.wait_for(asked, 10)
+
+    with running_guard(tmp_path) as guard:
+        monkeypatch.setenv("RAY_NNI_GUARD", str(guard.socket))
+        asyncio.run(let_go())
