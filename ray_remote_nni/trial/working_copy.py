@@ -17,8 +17,6 @@ import secrets
 import shutil
 import stat
 import sys
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,17 +24,15 @@ from pathlib import Path
 from ray_remote_nni.trial.digest import BINARY
 from ray_remote_nni.trial.layout import PACK, Piece, layout_of, manifest_in
 from ray_remote_nni.trial.manifest import Manifest
+from ray_remote_nni.trial.spares import count_spares, has_spare, make_spare, new_spare, remove_abandoned, take_spare
 
 #: So much of the code, the smallest files first, is each trial's own to change.
 _PRIVATE_BYTES = 4 * 2**30
 _READ_BYTES = 2**20
 #: More small files than these are many.
 _MANY = 100
-#: The folder in that of the code where copies of large files, and of all small ones, wait for the next trial.
-_SPARE = "spare"
+#: All small files together are a spare of this kind; a large one's is its number.
 _SMALL = "small"
-#: A spare that is half made, and in which nothing was written for so long, is nobody's.
-_ABANDONED_S = 3600.0
 _FICLONE = 0x40049409
 
 
@@ -62,7 +58,7 @@ class _Plan:
 def make_working_copy(code: Path, target: str) -> None:
     """Make a trial's copy of the code in the folder `code` at `target`, which is not there yet."""
     plan = _plan(str(code))
-    if not _take_spare(code, _SMALL, target):
+    if not take_spare(code, _SMALL, target):
         _write_small_files(plan, code, target)
     for number, file in enumerate(plan.passed_on):
         _take(number, file, code, f"{target}/{file.path}")
@@ -80,7 +76,7 @@ def leave_to_others(code: Path, target: str) -> None:
             if _is_untouched(path, file):
                 link = f"{path}.{secrets.token_hex(4)}"
                 os.link(f"{code}/{file.source.file}", link)
-                os.rename(path, _new_spare(code, str(number)))
+                os.rename(path, new_spare(code, str(number)))
                 os.rename(link, path)
 
 
@@ -90,19 +86,19 @@ def stock(code: Path, most: int) -> None:
     Not where there are `most` of it: each experiment with the code stocks, and a disk would fill up with them.
     """
     plan = _plan(str(code))
-    _remove_abandoned(code)
+    remove_abandoned(code)
     for number, file in enumerate(plan.passed_on):
-        if _count(code, str(number)) < most:
-            _make_spare(code, str(number), partial(_copy_large, f"{code}/{file.source.file}", file=file))
-    if len(plan.copied) > _MANY and _count(code, _SMALL) < most:
-        _make_spare(code, _SMALL, partial(_write_small_files, plan, code))
+        if count_spares(code, str(number)) < most:
+            make_spare(code, str(number), partial(_copy_large, f"{code}/{file.source.file}", file=file))
+    if len(plan.copied) > _MANY and count_spares(code, _SMALL) < most:
+        make_spare(code, _SMALL, partial(_write_small_files, plan, code))
 
 
 def restock(code: Path) -> None:
     """While a trial runs: make a copy of the small files for the next, if they are many and none is there."""
     plan = _plan(str(code))
-    if len(plan.copied) > _MANY and not any(_spares(code, _SMALL)):
-        _make_spare(code, _SMALL, partial(_write_small_files, plan, code))
+    if len(plan.copied) > _MANY and not has_spare(code, _SMALL):
+        make_spare(code, _SMALL, partial(_write_small_files, plan, code))
 
 
 def _write_small_files(plan: _Plan, code: Path, target: str) -> None:
@@ -119,7 +115,7 @@ def _write_small_files(plan: _Plan, code: Path, target: str) -> None:
 
 
 def _take(number: int, file: _File, code: Path, target: str) -> None:
-    if _take_spare(code, str(number), target):
+    if take_spare(code, str(number), target):
         return
     source = f"{code}/{file.source.file}"
     if _clone(source, target, file):
@@ -132,65 +128,6 @@ def _take(number: int, file: _File, code: Path, target: str) -> None:
         # Better a file that cannot be changed than no trial.
         os.unlink(target)
         os.link(source, target)
-
-
-def _spares(code: Path, kind: str) -> Iterator[str]:
-    return (path for path in _made_and_half_made(code, kind) if not path.endswith(".part"))
-
-
-def _count(code: Path, kind: str) -> int:
-    """Return how many spares there are, with those that others make just now."""
-    return sum(1 for _ in _made_and_half_made(code, kind))
-
-
-def _made_and_half_made(code: Path, kind: str = "") -> Iterator[str]:
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(f"{code}/{_SPARE}"):
-            if name.startswith(f"{kind}-" if kind else ""):
-                yield f"{code}/{_SPARE}/{name}"
-
-
-def _remove_abandoned(code: Path) -> None:
-    """Remove what workers that were killed have left half made. One that still makes it does without."""
-    for path in _made_and_half_made(code):
-        with contextlib.suppress(OSError):
-            if path.endswith(".part") and time.time() - os.lstat(path).st_mtime > _ABANDONED_S:
-                _remove(path)
-
-
-def _take_spare(code: Path, kind: str, target: str) -> bool:
-    for spare in _spares(code, kind):
-        # Another trial may have been faster.
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(spare, target)
-            return True
-    return False
-
-
-def _new_spare(code: Path, kind: str) -> str:
-    folder = f"{code}/{_SPARE}"
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-    return f"{folder}/{kind}-{secrets.token_hex(4)}"
-
-
-def _make_spare(code: Path, kind: str, make: Callable[[str], None]) -> None:
-    """Make a spare, as far as the disk has room for it."""
-    spare = _new_spare(code, kind)
-    part = f"{spare}.part"
-    with contextlib.suppress(OSError):
-        try:
-            make(part)
-            os.rename(part, spare)
-        except BaseException:
-            _remove(part)
-            raise
-
-
-def _remove(path: str) -> None:
-    shutil.rmtree(path, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.unlink(path)
 
 
 def _is_untouched(path: str, file: _File) -> bool:

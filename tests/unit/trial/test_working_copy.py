@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -200,6 +201,19 @@ def test_what_cannot_be_made_beforehand_leaves_nothing(code: Path, many: bool, m
     os.truncate(code / "pack", 3)
     restock(code)
     assert spares(code) == []
+
+
+@pytest.mark.usefixtures("many")
+def test_trials_whose_folder_is_on_another_disk_do_without_what_was_made_beforehand(
+    mine: Path, code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock(code, 1)
+
+    def to_another_disk(source: str, target: str) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link", source, None, target)
+
+    monkeypatch.setattr(os, "rename", to_another_disk)
+    assert contents(copy(code, "one")) == contents(mine)
 
 
 def test_what_is_half_copied_is_not_taken(mine: Path, code: Path) -> None:
