@@ -212,9 +212,9 @@ def _bring_large(path: Path, entry: Entry, piece: Piece, contents: Reader) -> No
     if begun and file_digest(str(half), entry.size) != entry.content:
         half.unlink()
         raise EOFError(f"{entry.path} is not what it was when its sending broke off; try again")
+    growing.chmod(mode)
     # What bears its time is whole.
     os.utime(growing, ns=(entry.mtime_ns, entry.mtime_ns))
-    growing.chmod(mode)
     growing.replace(path)
 
 

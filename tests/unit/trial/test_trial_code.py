@@ -296,6 +296,24 @@ def test_a_large_file_that_had_come_whole_is_not_sent_again_where_its_time_is_an
     assert (status.st_mtime_ns, status.st_mode & 0o777) == (5, 0o444)
 
 
+@pytest.mark.parametrize("last", [(Path, "chmod"), (os, "utime")])
+def test_a_large_file_is_read_only_wherever_its_making_was_cut_off(
+    last: tuple[object, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {**FILES, "pkg/big": BIG}
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as until, locked(manifest_of(files).name):
+        making = Assembly(manifest_of(files))
+        until.setattr(*last, killed)
+        with pytest.raises(KeyboardInterrupt):
+            making.receive(Bytes(bytes_of(files, making.missing)))
+    folder = code_folder(put(files))
+    assert (folder / hashlib.sha256(BIG).hexdigest()).stat().st_mode & 0o777 == 0o444
+
+
 def test_a_large_file_that_other_code_has_too_stays_as_it_is_there() -> None:
     other = code_folder(put({"big": BIG}))
     files = {**FILES, "pkg/big": BIG, "pkg/more": BIG[::-1]}
