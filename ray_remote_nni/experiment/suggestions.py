@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import ray
 from ray.exceptions import RayActorError
 
+from ray_remote_nni.experiment.ahead import Ahead
 from ray_remote_nni.experiment.spec import ExperimentSpec
 from ray_remote_nni.records.model import EarlierResult, TrialRecord
 from ray_remote_nni.records.reader import RecordReader
@@ -93,6 +94,7 @@ class Suggestions:
         self._made = 0
         self._libraries = libraries
         self._ends: list[tuple[str, float | None]] = []
+        self._ahead: Ahead[dict[str, Any] | Nothing] | None = None
         self._actor: Any = self._create()
 
     def _create(self) -> Any:
@@ -126,6 +128,7 @@ class Suggestions:
         self._taken = 0
         if asked or learnt:
             actor.replay.remote(asked, ends, self._named(learnt))
+        self._ahead = None if self._needs.learns else Ahead(actor.ask.remote)
         return actor
 
     async def ask(self, trial_id: str) -> dict[str, Any] | None:
@@ -138,7 +141,10 @@ class Suggestions:
             try:
                 ends, self._ends = self._ends, []
                 self.ends_known += len(ends)
-                answer: dict[str, Any] | Nothing = await self._actor.ask.remote(trial_id, ends)
+                if self._ahead is not None:
+                    answer = await self._ahead.next()
+                else:
+                    answer = await self._actor.ask.remote(trial_id, ends)
                 self.asks_again = answer == "not yet"
                 return None if isinstance(answer, str) else answer
             except RayActorError:

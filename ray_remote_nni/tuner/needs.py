@@ -15,9 +15,14 @@ class Needs:
     #: Whether the last intermediate result of a trial that succeeds without a final one is to be told as that, as in
     #: NNI's hyperband_advisor and bohb_advisor.
     last_intermediate: bool = False
+    #: Whether results change what it suggests. If they do not, it need not be told any, and can be asked ahead.
+    learns: bool = True
 
 
 _NEEDS: Mapping[str, Needs] = {
+    "Random": Needs(learns=False),
+    "GridSearch": Needs(learns=False),
+    "Batch": Needs(learns=False),
     "Hyperband": Needs(last_intermediate=True),
     "BOHB": Needs(last_intermediate=True),
     "PBT": Needs(shared_folder="all_checkpoint_dir"),
