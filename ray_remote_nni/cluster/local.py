@@ -66,7 +66,10 @@ class _LocalStream:
             self._input.write(data)
             await self._input.drain()
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the command ended before it read all; its exit code and its words tell why
+            # The command ended before it read all; its exit code and its words tell why. Before Python 3.11.5 asyncio
+            # complains on our standard error unless somebody takes note of it.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                await self._input.wait_closed()
 
     def write_eof(self) -> None:
         self._input.close()
