@@ -84,6 +84,12 @@ class TestMachine(ABC):
         for process in self.processes():
             self.kill(process.pid)
 
+    def pid_of(self, words: str) -> int:
+        """The number of a process whose command has these words."""
+        found = [process.pid for process in self.processes() if words in process.command]
+        assert found, f"no {words} on {self.name}"
+        return found[0]
+
     @property
     def known_hosts_line(self) -> str:
         """What `ssh-keyscan` would say."""

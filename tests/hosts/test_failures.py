@@ -97,12 +97,6 @@ def grandchildren(machines: list[m.TestMachine]) -> list[m.Process]:
     return [process for machine in machines for process in machine.processes() if process.command == GRANDCHILD]
 
 
-def pid_of(machine: m.TestMachine, words: str) -> int:
-    found = [process.pid for process in machine.processes() if words in process.command]
-    assert found, f"no {words} on {machine.name}"
-    return found[0]
-
-
 def by_id(trials: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {trial["trialId"]: trial for trial in trials}
 
@@ -116,7 +110,7 @@ def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_th
 
     watching = client.start("run", experiment)
     before = by_id(until(some_ended_and_some_run))
-    machines[0].kill(pid_of(machines[0], "ray_remote_nni.experiment.driver"))
+    machines[0].kill(machines[0].pid_of("ray_remote_nni.experiment.driver"))
     until(lambda: not grandchildren(machines), 5)
     _, said = watching.communicate(timeout=10)
     assert watching.returncode == 3
@@ -144,7 +138,7 @@ def test_trials_of_a_machine_whose_raylet_is_killed_run_again_elsewhere_with_the
 ) -> None:
     client.run("run", experiment, "--detach")
     before = by_id(running(until_four_run(client, machines)))
-    machines[1].kill(pid_of(machines[1], "raylet/raylet"))
+    machines[1].kill(machines[1].pid_of("raylet/raylet"))
     until(lambda: not grandchildren([machines[1]]), 5)
 
     let_go(machines)
@@ -178,7 +172,7 @@ def test_trials_of_a_machine_that_is_cut_off_or_hangs_run_again_elsewhere_as_soo
 
     machines[2].cut()
     # What runs on a machine whose raylet hangs goes on, and what is sent there never begins.
-    hanging = pid_of(machines[1], "raylet/raylet")
+    hanging = machines[1].pid_of("raylet/raylet")
     machines[1].kill(hanging, signal.SIGSTOP)
     let_go(machines[:2])
     # Ray itself waits for their ends until the connection breaks, which takes minutes.
@@ -211,7 +205,7 @@ def test_a_killed_tuner_is_made_anew_from_the_records_beside_them(
     client.run("run", config, "--detach")
     until(lambda: len(running(client.trials())) > 1)
     # Its machine is the head: the loss of another one does not touch it.
-    machines[0].kill(pid_of(machines[0], "ray::TunerActor"))
+    machines[0].kill(machines[0].pid_of("ray::TunerActor"))
 
     let_go(machines)
     result = client.json("attach")
@@ -228,7 +222,7 @@ def test_a_killed_trial_is_failed_with_its_signal_and_the_others_go_on(
 ) -> None:
     client.run("run", experiment, "--detach")
     until_four_run(client, machines)
-    machines[0].kill(pid_of(machines[0], "python3 trial.py"))
+    machines[0].kill(machines[0].pid_of("python3 trial.py"))
 
     let_go(machines)
     result = client.json("attach")
@@ -244,7 +238,7 @@ def test_a_trials_worker_killed_with_9_takes_the_trials_tree_along_and_costs_an_
 ) -> None:
     client.run("run", experiment, "--detach")
     until_four_run(client, machines)
-    machines[2].kill(pid_of(machines[2], "ray::trial"))
+    machines[2].kill(machines[2].pid_of("ray::trial"))
 
     let_go(machines)
     result = client.json("attach")

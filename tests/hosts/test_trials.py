@@ -432,14 +432,15 @@ def test_code_goes_on_while_it_arrives_and_a_client_that_dies_meanwhile_leaves_n
     dying = client.start("run", config)
     until(lambda: machines[0].run(size).strip(), poll_s=0.02)
     dying.send_signal(signal.SIGSTOP)
-    while not driver_runs():
-        # No faster than a driver starts.
-        dying.send_signal(signal.SIGCONT)
-        time.sleep(0.005)
-        dying.send_signal(signal.SIGSTOP)
+    # However fast the network is, and however slowly a driver starts: the file does not become whole.
+    receiving = machines[0].pid_of("experiment.receive_code")
+    machines[0].kill(receiving, signal.SIGSTOP)
+    dying.send_signal(signal.SIGCONT)
+    until(driver_runs)
     until(lambda: machines[2].run(size).strip() == machines[0].run(size).strip())
     dying.kill()
     dying.communicate()
+    machines[0].kill(receiving, signal.SIGCONT)
     assert 0 < int(machines[0].run(size)) < 200_000_000
     until(lambda: not driver_runs())
     assert machines[0].run(experiments) == before
