@@ -29,6 +29,16 @@ class Waiting:
     parameters: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class _Question:
+    """What the tuner has been asked for: a trial's id, since when, how many ends there were, and its answer to come."""
+
+    trial_id: str
+    since: float
+    ends: int
+    answer: asyncio.Task[dict[str, Any] | None]
+
+
 class Agenda:
     """Says which trial is next. Trials among the records that have not ended come first."""
 
@@ -41,9 +51,8 @@ class Agenda:
         self._by_hand: set[str] = set()
         self._exhausted = False
         self._ends = 0
-        self._interrupted = False
-        self._asking: asyncio.Task[dict[str, Any] | None] | None = None
-        self._asked_at = 0.0
+        self._question: _Question | None = None
+        self._interrupted = asyncio.Event()
 
     def is_empty(self, limit: int | None) -> bool:
         """Whether nothing is left to run, where `limit` is the most trials that there may be."""
@@ -83,24 +92,25 @@ class Agenda:
             trial = self._waiting.popleft()
             self._store.start_attempt(trial.trial_id, trial.attempt)
             return trial
-        trial_id = self._new_id()
-        self._interrupted = False
+        self._interrupted.clear()
         while True:
-            ends = self._ends
-            parameters = await self._ask(trial_id)
+            question = self._ask()
+            await self._until_interrupted(question.answer)
+            if self._interrupted.is_set():
+                return None
+            self._question = None
+            parameters = question.answer.result()
             # While the tuner was thinking, what it waited for may have come to its end, and nobody else asks again.
-            if parameters is not None or self._interrupted or self._ends == ends or not self._suggestions.asks_again:
+            if parameters is not None or self._ends == question.ends or not self._suggestions.asks_again:
                 break
-        if self._interrupted:
-            return None
         if parameters is None:
             self._exhausted = True
             if alone or not self._suggestions.asks_again:
                 self._store.add_notice("info", "the search space is used up: there is nothing left to try")
             return None
-        trial = Waiting(trial_id, self._sequence, 1, parameters)
+        trial = Waiting(question.trial_id, self._sequence, 1, parameters)
         known = self._suggestions.ends_known
-        self._store.add_trial(trial_id, trial.sequence, parameters, start=True, ends_before=known)
+        self._store.add_trial(trial.trial_id, trial.sequence, parameters, start=True, ends_before=known)
         self._sequence += 1
         return trial
 
@@ -118,25 +128,34 @@ class Agenda:
     @property
     def thinking_s(self) -> float:
         """For how many seconds the tuner has been thinking of the next parameters; 0 where it is not."""
-        return 0.0 if self._asking is None else time.monotonic() - self._asked_at
+        return 0.0 if self._question is None else time.monotonic() - self._question.since
 
     def interrupt(self) -> None:
-        """Have `next` return None now: a tuner that is thinking is not waited for."""
-        self._interrupted = True
-        if self._asking is not None:
-            self._asking.cancel()
+        """Have `next` return None now: a tuner that is thinking is not waited for.
 
-    async def _ask(self, trial_id: str) -> dict[str, Any] | None:
-        self._asked_at = time.monotonic()
-        self._asking = asyncio.ensure_future(self._suggestions.ask(trial_id))
+        It goes on thinking, and what it suggests is for whoever asks next.
+        """
+        self._interrupted.set()
+
+    def close(self) -> None:
+        """Want no answer any more of a tuner that is still thinking."""
+        if self._question is not None:
+            self._question.answer.cancel()
+
+    def _ask(self) -> _Question:
+        """Ask the tuner, unless it still owes an answer."""
+        if self._question is None:
+            trial_id = self._new_id()
+            answer = asyncio.ensure_future(self._suggestions.ask(trial_id))
+            self._question = _Question(trial_id, time.monotonic(), self._ends, answer)
+        return self._question
+
+    async def _until_interrupted(self, answer: asyncio.Task[Any]) -> None:
+        interrupted = asyncio.ensure_future(self._interrupted.wait())
         try:
-            return await self._asking
-        except asyncio.CancelledError:
-            if self._interrupted and self._asking.cancelled():
-                return None
-            raise
+            await asyncio.wait((answer, interrupted), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._asking = None
+            interrupted.cancel()
 
     def _new_id(self) -> str:
         while True:

@@ -78,11 +78,13 @@ class ExperimentLoop:
         self._background = [asyncio.ensure_future(work) for work in beside]
         try:
             status = await self._run()
-            await take_leave(self._store, self._suggestions, self._assessing, politely=not self._stopping)
+            if not self._stopping:
+                await take_leave(self._store, self._suggestions, self._assessing, politely=True)
             return status
         finally:
             for task in self._background:
                 task.cancel()
+            self._agenda.close()
             await take_leave(self._store, self._suggestions, self._assessing, politely=False)
             self._places.close()
 

@@ -37,14 +37,16 @@ class Numbers:
 
 
 class Thinker(Numbers):
-    """Thinks for ever when it is asked first."""
+    """Thinks until it is told to answer."""
 
-    asked = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.answers = asyncio.Event()
 
     async def ask(self, trial_id: str) -> dict[str, Any] | None:
-        self.asked += 1
-        if self.asked == 1:
-            await asyncio.Event().wait()
+        self.asked.append(trial_id)
+        await self.answers.wait()
         return await super().ask(trial_id)
 
 
@@ -145,20 +147,46 @@ def test_parameters_that_come_unasked_run_though_there_was_nothing_before(store:
     assert values(following(on, 1)) == [5]
 
 
-def test_a_tuner_that_thinks_can_be_interrupted_and_asked_again(store: RecordStore) -> None:
-    on = agenda(store, Thinker())
+@pytest.mark.parametrize("when", ["before it is asked again", "after"])
+def test_a_tuner_that_thinks_can_be_interrupted_and_its_suggestion_is_the_next_trial(
+    store: RecordStore, when: str
+) -> None:
+    tuner = Thinker()
+    on = agenda(store, tuner)
 
     async def ask() -> list[Waiting | None]:
         asking = asyncio.ensure_future(on.next(alone=True))
         await asyncio.sleep(0.01)
         assert on.thinking_s > 0
         on.interrupt()
-        return [await asking, await on.next(alone=True)]
+        trials = [await asking]
+        asking = asyncio.ensure_future(on.next(alone=True)) if when == "after" else asking
+        await asyncio.sleep(0.01)
+        tuner.answers.set()
+        await asyncio.sleep(0.01)
+        return [*trials, await (asking if when == "after" else on.next(alone=True)), await on.next(alone=True)]
 
-    assert values(asyncio.run(ask())) == [None, 0]
+    trials = asyncio.run(ask())
+    assert values(trials) == [None, 0, 1]
+    assert tuner.asked == [trial.trial_id for trial in trials if trial is not None]
     assert on.thinking_s == 0
     with RecordReader(store.path) as records:
-        assert [trial.sequence for trial in records.trials()] == [0]
+        assert [trial.sequence for trial in records.trials()] == [0, 1]
+
+
+def test_a_tuner_that_still_thinks_at_the_end_is_not_waited_for(store: RecordStore) -> None:
+    on = agenda(store, Thinker())
+
+    async def end() -> None:
+        asking = asyncio.ensure_future(on.next(alone=True))
+        await asyncio.sleep(0.01)
+        on.interrupt()
+        assert await asking is None
+        on.close()
+        await asyncio.sleep(0.01)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(end())
 
 
 def test_a_trial_that_ends_while_the_tuner_thinks_is_not_forgotten(tmp_path: Path) -> None:
