@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,13 +22,13 @@ from ray_remote_nni.experiment.earlier_results import (
     read_results,
     results_of,
     told_of_use,
-    unknown_results,
 )
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.status import cluster_of, refresh
 from ray_remote_nni.experiment.stop import send_request
+from ray_remote_nni.records.earlier import new_results
 from ray_remote_nni.records.model import EarlierResult, ExperimentRecord, RequestKind
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.words import plural
@@ -77,7 +77,7 @@ def update(
         told.extend(differences(record, changes))
         return [changes]
 
-    runs = _request(entry, "update", payload)
+    runs, _ = _request(entry, "update", payload)
     say(f"Experiment {entry.experiment_id} {'is' if runs else 'will be'} changed: {'; '.join(told)}.")
     if max_trials is not None:
         _say_enough(entry, max_trials)
@@ -102,18 +102,18 @@ def import_results(
 
     def payload(record: ExperimentRecord) -> list[Any]:
         with RecordReader(entry.mirror) as records:
-            new.extend(unknown_results(results, results_of(records.trials())))
+            new.extend(results[place] for place in new_results(results, results_of(records.trials())))
         return [new] if new else []
 
-    runs = _request(entry, "import", payload)
-    if len(new) < len(results):
-        left_out = f"{len(results) - len(new)} of {plural(len(results), 'result')}"
-        say(f"Left out, since they are there twice or are of experiment {entry.experiment_id} itself: {left_out}.")
-    if not new:
+    runs, taken = _request(entry, "import", payload)
+    _say_left_out(f"they are there twice or are of experiment {entry.experiment_id} itself", new, results)
+    learns = [new[place] for place in taken]
+    _say_left_out("they were imported before", learns, new)
+    if not learns:
         return
-    unfit = _say_outside(entry, [result["parameter"] for result in new])
+    unfit = _say_outside(entry, [result["parameter"] for result in learns])
     does = "learns" if runs else "will learn"
-    of_use = told_of_use(len(new), len(new) - unfit)
+    of_use = told_of_use(len(learns), len(learns) - unfit)
     say(f"The tuner of experiment {entry.experiment_id} {does} from {of_use}.")
     _say_when(entry, runs)
 
@@ -140,7 +140,7 @@ def add_trials(
     async def taken(head: Head) -> None:
         ids.extend(await await_added(entry, head, before, chosen))
 
-    runs = _request(entry, "trial", payload, taken)
+    runs, _ = _request(entry, "trial", payload, taken)
     _say_outside(entry, chosen)
     names = [f" as trial {trial_id}" for trial_id in ids] or [""] * len(chosen)
     added = ", ".join(json.dumps(parameters) + name for parameters, name in zip(chosen, names, strict=True))
@@ -153,27 +153,33 @@ def _request(
     kind: RequestKind,
     payloads: Callable[[ExperimentRecord], list[Any]],
     then: Callable[[Head], Awaitable[None]] | None = None,
-) -> bool:
+) -> tuple[bool, list[int]]:
     """Ask an experiment's driver for something, once for each payload: the one that runs, or the next.
 
-    Returns whether one runs; `then` is done where it does.
+    Returns whether one runs, and what `send_request` returned; `then` is done where it does.
     """
     access = access_cluster(cluster_of(entry, to_change=True), ask_secret)
 
-    async def asking() -> bool:
+    async def asking() -> tuple[bool, list[int]]:
         async with access.head() as head:
             pulse = await catch_up(entry, head)
             if pulse is None:
                 raise NotFound(f"{head.machine.host} has no records of experiment {entry.experiment_id}.")
             with RecordReader(entry.mirror) as records:
                 record = records.experiment()
+            taken: list[int] = []
             for payload in payloads(record):
-                await send_request(entry, head, kind, payload=payload)
+                taken += await send_request(entry, head, kind, payload=payload)
             if then is not None and pulse.running:
                 await then(head)
-            return pulse.running
+            return pulse.running, taken
 
     return asyncio.run(asking())
+
+
+def _say_left_out(why: str, kept: Sized, results: Sized) -> None:
+    if len(kept) < len(results):
+        say(f"Left out, since {why}: {len(results) - len(kept)} of {plural(len(results), 'result')}.")
 
 
 def _say_when(entry: ExperimentEntry, runs: bool) -> None:

@@ -39,17 +39,6 @@ def results_of(trials: Sequence[TrialRecord]) -> list[EarlierResult]:
     ]
 
 
-def unknown_results(results: Sequence[EarlierResult], known: Sequence[EarlierResult]) -> list[EarlierResult]:
-    """Return those that are none of `known`, each once: with other parameters, or another value."""
-    seen = {_key(result) for result in known}
-    unknown = []
-    for result in results:
-        if (key := _key(result)) not in seen:
-            seen.add(key)
-            unknown.append(result)
-    return unknown
-
-
 def told_of_use(count: int, of_use: int) -> str:
     """Return "12 earlier results", or how many of them the tuner can learn from."""
     if of_use == count:
@@ -91,10 +80,6 @@ def _result(entry: Any, where: str) -> EarlierResult:
         except ValueError as error:
             raise UsageError(f"{where}: the value {_short(value)} is no number.") from error
     return {"parameter": entry["parameter"], "value": value}
-
-
-def _key(result: EarlierResult) -> str:
-    return json.dumps([result["parameter"], result["value"]], sort_keys=True)
 
 
 def _short(value: Any) -> str:

@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+from ray_remote_nni.cluster.module import json_object
 from ray_remote_nni.errors import ClusterError, NotFound
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import Pulse, catch_up
@@ -21,9 +22,10 @@ _PATIENCE_S = 60.0
 
 async def send_request(
     entry: ExperimentEntry, head: Head, kind: RequestKind, trial_id: str | None = None, payload: Any = None
-) -> None:
+) -> list[int]:
     """Put a request into the records on the head, where the driver finds it.
 
+    Returns, of results to import, the places of those that were not imported before.
     Raises NotFound where the records or the trial are not there, else ClusterError.
     """
     arguments = [head.experiment_directory(entry.experiment_id), kind, *([trial_id] if trial_id else [])]
@@ -31,12 +33,12 @@ async def send_request(
         if payload is not None:
             await stream.write(json.dumps(payload).encode())
         stream.write_eof()
-        while await stream.read(2**16):
-            pass
+        said = [found async for line in stream.lines() if (found := json_object(line)) is not None]
         code, errors = await stream.wait()
     if code != 0:
         failed = NotFound if code == NotFound.exit_code else ClusterError
         raise failed(f"{head.machine.host}: {last_line(errors, 'the request was not taken')}")
+    return next((found["taken"] for found in said if "taken" in found), None) or []
 
 
 async def stop_experiment(entry: ExperimentEntry, head: Head) -> Pulse | None:

@@ -475,6 +475,9 @@ def test_a_person_adds_kills_and_imports_and_at_last_deletes(
     client.run("stop")
     (waiting,) = [trial["trialId"] for trial in client.trials() if trial["status"] == "WAITING"]
     assert f"without running again, with: ray-nni resume {experiment_id}" in client.run("kill", waiting).stderr
+    again = client.run("import", "-f", earlier).stderr
+    assert "Left out, since they were imported before: 2 of 2 results." in again
+    assert "resume" not in again
     assert "ray-nni resume" in client.run("update", "--max-trials", "1").stderr
     assert client.json("resume")["status"] == "DONE"
     assert {trial["trialId"]: trial["status"] for trial in client.trials()}[waiting] == "USER_CANCELED"

@@ -4,7 +4,7 @@ import pytest
 from experiment_values import experiment_spec
 
 from ray_remote_nni.errors import UsageError
-from ray_remote_nni.experiment.earlier_results import learnt_notice, outside, read_results, unknown_results
+from ray_remote_nni.experiment.earlier_results import learnt_notice, outside, read_results
 
 SPACE = {"lr": {"_type": "loguniform", "_value": [0.001, 1]}, "net": {"_type": "choice", "_value": ["a", "b"]}}
 
@@ -50,14 +50,6 @@ def test_a_nested_configuration_outside_is_told_by_its_path() -> None:
 
 def test_all_that_is_wrong_with_a_configuration_is_told() -> None:
     assert outside(SPACE, [{"lr": 5, "net": "a", "x": 1}]) == ["lr: 5 is not in [0.001, 1.0]; there is no x"]
-
-
-def test_results_that_an_experiment_has_and_repeated_ones_are_left_out() -> None:
-    has = [{"parameter": {"lr": 0.1, "net": "a"}, "value": 0.5}]
-    same = {"parameter": {"net": "a", "lr": 0.1}, "value": 0.5}
-    other = {"parameter": {"net": "a", "lr": 0.1}, "value": 0.75}
-    assert unknown_results([same, other, dict(other)], has) == [other]
-    assert unknown_results(has, has) == []
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +77,26 @@ def test_the_program_refuses_what_makes_no_sense(path: Path, arguments: list[str
     with pytest.raises(SystemExit) as refusal:
         main([str(path.parent), *arguments])
     assert refusal.value.code == 2
+
+
+def test_results_that_are_imported_again_are_learnt_once(
+    store: RecordStore, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def taken(*xs: int) -> Any:
+        results = [{"parameter": {"x": x}, "value": float("inf")} for x in xs]
+        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(results)))
+        assert main([str(path.parent), "import"]) == 0
+        return json.loads(capsys.readouterr().out)["taken"]
+
+    assert taken(1, 2) == [0, 1]
+    # No driver has dealt with the first.
+    assert taken(2, 3, 3) == [1]
+    for request in store.pending_requests():
+        store.finish_request(request.id)
+    assert taken(1, 2, 3) == []
+    assert store.pending_requests() == []
+    with RecordReader(path) as reader:
+        assert [result["parameter"]["x"] for result in reader.learnt()] == [1, 2, 3]
 
 
 def test_changes_reach_the_driver_as_they_were_given(
