@@ -42,8 +42,11 @@ def advise(
 
 
 def advise_run(loaded: LoadedConfig, environ: Mapping[str, str] = os.environ) -> list[Problem]:
-    """Those of the warnings without which all trials would fail for a reason that is plain before."""
-    return _problems(_source(loaded, environ), _command(loaded.experiment))
+    """Those of the warnings without which an experiment would come to nothing for a reason that is plain before."""
+    experiment = loaded.experiment
+    # Whether the folder that is named is a shared one, its owner knows; `check` asks.
+    unshared = _checkpoints(experiment) if experiment.tuner.class_args.get("all_checkpoint_dir") is None else ()
+    return _problems(_source(loaded, environ), (*_command(experiment), *unshared))
 
 
 def advise_code(

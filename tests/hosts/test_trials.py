@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
@@ -360,6 +361,44 @@ def test_a_bad_trial_is_stopped_early_with_all_that_it_started(
     took = datetime.fromisoformat(second["endTime"]) - datetime.fromisoformat(second["startTime"])
     assert took.total_seconds() < 2
     until(lambda: not any("sleep 4242" in str(process) for machine in machines for process in machine.processes()))
+
+
+def test_a_member_of_pbts_population_goes_on_from_what_another_machine_has_trained(
+    client: Client, experiment: Any
+) -> None:
+    script = """
+        import json, os, nni
+        parameters = nni.get_next_parameter()
+        load, save = parameters["load_checkpoint_dir"], parameters["save_checkpoint_dir"]
+        weights = []
+        if load != save:
+            with open(os.path.join(load, "weights")) as file:
+                weights = json.load(file)
+        weights.append(save)
+        os.umask(0)  # the machines' users differ
+        os.makedirs(save)
+        with open(os.path.join(save, "weights"), "w") as file:
+            json.dump(weights, file)
+        nni.report_final_result({"default": len(weights), "weights": weights})
+    """
+    # Of the disk both machines have this in common.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        os.chmod(folder, 0o777)
+        # Three on two machines in turn: the next step of a member is another machine's.
+        pbt = {"optimize_mode": "maximize", "seed": 1, "population_size": 3, "all_checkpoint_dir": folder}
+        tuner = {"name": "PBT", "classArgs": pbt}
+        client.run("run", experiment(script, tuner=tuner, maxTrialNumber=12))
+        trials = client.trials()
+
+    assert [trial["value"] for trial in trials] == [1] * 3 + [2] * 3 + [3] * 3 + [4] * 3
+    saved = {trial["parameters"]["save_checkpoint_dir"]: trial for trial in trials}
+    inherited = [(saved[trial["parameters"]["load_checkpoint_dir"]], trial) for trial in trials[3:]]
+    for former, trial in inherited:
+        assert trial["metric"]["weights"][:-1] == former["metric"]["weights"]
+    members = [{os.path.dirname(trial["parameters"]["save_checkpoint_dir"]) for trial in both} for both in inherited]
+    machines = [{trial["machine"] for trial in both} for both in inherited]
+    # At least once it was both: weights of another member, and of another machine.
+    assert (2, 2) in [(len(member), len(machine)) for member, machine in zip(members, machines, strict=True)]
 
 
 def test_code_arrives_as_it_is_once_and_each_trial_changes_its_own(client: Client, experiment: Any) -> None:

@@ -70,6 +70,13 @@ def test_checkpoints_of_pbt_on_several_machines(load: Load) -> None:
     assert advice(load, text.replace("{name: TPE}", "{name: PBT}") + "ray: {machines: {h1: {maxTrials: 0}}}\n") == []
 
 
+def test_checkpoints_of_pbt_that_stay_on_their_machine_are_told_by_run_too(load: Load) -> None:
+    text = remote("port: 22", "port: 22").replace("trialGpuNumber: 2\n", "")
+    [problem] = advise_run(load(text.replace("{name: TPE}", "{name: PBT}")), {})
+    assert problem.field == "tuner"
+    assert advise_run(load(text.replace("{name: TPE}", "{name: PBT, classArgs: {all_checkpoint_dir: /n}}")), {}) == []
+
+
 def test_metis_is_to_try_again_what_may_not_be_tried_again(load: Load) -> None:
     text = LOCAL.replace("{name: TPE}", "{name: Metis, classArgs: {no_resampling: false}}")
     [problem] = advice(load, text)
