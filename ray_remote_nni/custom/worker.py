@@ -6,10 +6,12 @@ What the class prints goes where stdout goes.
 
 import fcntl
 import importlib
+import inspect
 import json
 import os
 import sys
 import traceback
+from collections import deque
 
 import ray_nni_advisor
 
@@ -48,41 +50,69 @@ def _opened(pipe, mode):
 
 
 class _TunerHost:
-    """NNI's calls to a tuner, in NNI's order. Parameters are kept, for a tuner is given back what it has made."""
+    """NNI's calls to a tuner, in NNI's order.
+
+    As in NNI each request has an id of its own, and a request that the tuner has not met it may meet later, by the
+    callback. Parameters are kept, for a tuner is given back what it has made.
+    """
 
     def __init__(self, code, tuner, search_space, resumed):
         self.code = code
         self._tuner = tuner
-        self._parameters = {}
+        self._next = 0
+        self._sent = deque()
+        self._trials = {}
+        _drop_unknown_keywords(tuner, "generate_parameters")
+        _drop_unknown_keywords(tuner, "receive_trial_result")
         if resumed:
             tuner.load_checkpoint()
         tuner.update_search_space(search_space)
 
     def generate(self, ids):
+        if len(self._sent) < len(ids):
+            # Above its own where trials were set by hand, below where requests were not met.
+            first = max(self._next, ids[0])
+            self._request(list(range(first, first + len(ids) - len(self._sent))))
+        made = []
+        for id in ids:
+            if self._sent:
+                self._trials[id] = self._sent.popleft()
+                made.append(self._trials[id][1])
+        return made
+
+    def _request(self, ids):
         import nni
 
-        sent = []
+        self._next = ids[-1] + 1
+        met = len(self._sent)
         try:
-            made = self._tuner.generate_multiple_parameters(ids, st_callback=lambda _, one: sent.append(one))
+            made = self._tuner.generate_multiple_parameters(ids, st_callback=self._send)
         except nni.NoMoreTrialError:
-            made = []
-        made = sent + list(made)
-        self._parameters.update(zip(ids, made))  # noqa: B905
-        return made
+            return
+        sent = {id for id, _ in list(self._sent)[met:]}
+        self._sent.extend(zip([id for id in ids if id not in sent], made))  # noqa: B905
+
+    def _send(self, id, parameters):
+        self._sent.append((id, parameters))
 
     def report(self, id, kind, sequence, value, trial_id):
         if kind == "FINAL":
-            self._tuner.receive_trial_result(id, self._parameters[id], value, customized=False, trial_job_id=trial_id)
+            mine, parameters = self._trials[id]
+            self._tuner.receive_trial_result(mine, parameters, value, customized=False, trial_job_id=trial_id)
 
     def end(self, id, status, trial_id):
-        self._parameters.pop(id, None)
-        self._tuner.trial_end(id, status == "SUCCEEDED")
+        mine, _ = self._trials.pop(id, (id, None))
+        self._tuner.trial_end(mine, status == "SUCCEEDED")
 
     def learn(self, data):
         self._tuner.import_data(data)
 
     def update(self, search_space):
         self._tuner.update_search_space(search_space)
+
+    def news(self):
+        """Return no ids of trials to be ended, and whether it has sent trials that nobody has taken."""
+        return {"kills": [], "at_hand": bool(self._sent)}
 
     def leave(self):
         getattr(self._tuner, "_on_exit", lambda: None)()
@@ -94,9 +124,13 @@ class _AssessorHost:
     def __init__(self, code, assessor):
         self.code = code
         self._assessor = assessor
+        self._assess = assessor.assess_trial
+        if not _takes(self._assess, "", []) and _takes(self._assess, []):
+            # As NNI's documentation has it.
+            self._assess = lambda trial_id, history: assessor.assess_trial(history)
 
     def assess(self, trial_id, history):
-        verdict = self._assessor.assess_trial(trial_id, history)
+        verdict = self._assess(trial_id, history)
         if isinstance(verdict, bool):
             return verdict
         value = getattr(verdict, "value", None)
@@ -109,6 +143,25 @@ class _AssessorHost:
 
     def leave(self):
         getattr(self._assessor, "_on_exit", lambda: None)()
+
+
+def _takes(method, *given):
+    try:
+        inspect.signature(method).bind(*given)
+    except TypeError:
+        return False
+    return True
+
+
+def _drop_unknown_keywords(owner, name):
+    """Have the method `name` called without the keywords that it does not know: before 1.0, NNI gave it none."""
+    method = getattr(owner, name, None)
+    if method is None:
+        return
+    parameters = inspect.signature(method).parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        known = lambda named: {key: value for key, value in named.items() if key in parameters}  # noqa: E731
+        setattr(owner, name, lambda *given, **named: method(*given, **known(named)))
 
 
 def _create(kind, code, class_name, class_args, search_space, resumed):

@@ -169,11 +169,10 @@ class OwnTuner:
                 )
 
     async def _look(self) -> None:
-        """Take what an advisor has sent."""
-        if self._process.advises:
-            news = await self._process.call("news")
-            self.at_hand = news["at_hand"]
-            self._kills += news["kills"]
+        """Take note of what it has sent without having been asked."""
+        news = await self._process.call("news")
+        self.at_hand = news["at_hand"]
+        self._kills += news["kills"]
 
 
 class OwnAssessor:

@@ -77,6 +77,38 @@ TUNER = """
         def import_data(self, data):
             self.note("import", data)
 """
+#: Two trials at a time; what is asked for meanwhile it sends when both have come to their end.
+LATER = """
+    import nni
+    from nni.tuner import Tuner
+
+    class Later(Tuner):
+        def __init__(self):
+            self.running, self.left, self.wanted = {}, 2, []
+
+        def update_search_space(self, space):
+            pass
+
+        def generate_parameters(self, parameter_id, **kwargs):
+            self.send = kwargs["st_callback"]
+            if not self.left:
+                self.wanted.append(parameter_id)
+                raise nni.NoMoreTrialError("no more now")
+            return self.made(parameter_id)
+
+        def made(self, parameter_id):
+            self.left -= 1
+            self.running[parameter_id] = {"x": 10 + parameter_id}
+            return self.running[parameter_id]
+
+        def receive_trial_result(self, parameter_id, parameters, value, **kwargs):
+            assert self.running.pop(parameter_id) == parameters
+            if not self.running:
+                self.left = 2
+            while self.wanted and self.left:
+                parameter_id = self.wanted.pop(0)
+                self.send(parameter_id, self.made(parameter_id))
+"""
 ADVISOR = """
     import nni
     from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
@@ -129,7 +161,13 @@ def write(client: Client, machine: m.TestMachine, python: Path, script: str, **a
     )
     folder = config.parent / "own"
     folder.mkdir()
-    texts = {"mine": TUNER, "strict": ASSESSOR, "both": ADVISOR, "numbers_to_try": "NUMBERS = [0, 1, 2]"}
+    texts = {
+        "mine": TUNER,
+        "strict": ASSESSOR,
+        "later": LATER,
+        "both": ADVISOR,
+        "numbers_to_try": "NUMBERS = [0, 1, 2]",
+    }
     for name, text in texts.items():
         (folder / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
     return config
@@ -178,6 +216,18 @@ def test_own_tuners_and_assessors_are_told_what_nni_tells_and_their_errors_end_t
     assert failed["status"] == "ERROR"
     assert "IndexError" in failed["error"]
     assert "(mine.py, line 22, in generate_parameters)" in failed["error"]
+
+
+def test_trials_that_a_tuner_sends_later_run_when_it_does(
+    client: Client, head: m.TestMachine, trial_pythons: list[Path]
+) -> None:
+    config = write(client, head, trial_pythons[0], TRIAL, tuner={"className": "later.Later"})
+    text = config.read_text(encoding="utf-8").replace("trialConcurrency: 1", "trialConcurrency: 3")
+    config.write_text(text, encoding="utf-8")
+
+    done = client.json("run", config)
+
+    assert (done["status"], done["trials"]) == ("DONE", {"SUCCEEDED": done["maxTrialNumber"]})
 
 
 def test_a_tuner_that_thinks_for_ever_does_not_outlast_the_time_limit(

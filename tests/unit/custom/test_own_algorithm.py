@@ -55,6 +55,46 @@ TUNER = """
         def generate_multiple_parameters(self, parameter_id_list, **kwargs):
             return [{"id": parameter_id} for parameter_id in parameter_id_list]
 
+    class Later(Tuner):
+        # Two at a time; what was asked for meanwhile is sent when both have come to their end.
+        def __init__(self):
+            self.running, self.left, self.wanted = {}, 2, []
+
+        def update_search_space(self, space):
+            pass
+
+        def generate_parameters(self, parameter_id, **kwargs):
+            self.send = kwargs["st_callback"]
+            if not self.left:
+                self.wanted.append(parameter_id)
+                raise nni.NoMoreTrialError("no more now")
+            return self.made(parameter_id)
+
+        def made(self, parameter_id):
+            self.left -= 1
+            self.running[parameter_id] = {"id": parameter_id}
+            return self.running[parameter_id]
+
+        def receive_trial_result(self, parameter_id, parameters, value, **kwargs):
+            assert self.running.pop(parameter_id) == parameters
+            if not self.running:
+                self.left = 2
+            while self.wanted and self.left:
+                parameter_id = self.wanted.pop(0)
+                self.send(parameter_id, self.made(parameter_id))
+
+    class Plain(Tuner):
+        # As before NNI 1.0, and in some of its later documentation.
+
+        def update_search_space(self, space):
+            pass
+
+        def generate_parameters(self, parameter_id):
+            return {"id": parameter_id}
+
+        def receive_trial_result(self, parameter_id, parameters, reward):
+            assert (parameters["id"], reward) == (parameter_id, 7)
+
     class Broken(Several):
         def receive_trial_result(self, parameter_id, parameters, value, **kwargs):
             return 1 / 0
@@ -73,6 +113,10 @@ ASSESSOR = """
     class Bools(Assessor):
         def assess_trial(self, trial_job_id, trial_history):
             return len(trial_history) < 2
+
+    class Documented(Assessor):
+        def assess_trial(self, trial_history):
+            return trial_history[-1] > 0
 
     class Nothing(Assessor):
         def assess_trial(self, trial_job_id, trial_history):
@@ -111,6 +155,30 @@ def test_a_tuner_written_for_nni_runs_in_any_python(any_python: Path, start: Sta
 
 def test_a_tuner_may_make_several_at_a_time_only(start: Start) -> None:
     assert start("my_tuner.Several").call("generate", ids=[3, 4]) == [{"id": 3}, {"id": 4}]
+
+
+def test_trials_that_a_tuner_sends_later_are_those_that_were_asked_for(start: Start) -> None:
+    tuner = start("my_tuner.Later")
+
+    assert [tuner.call("generate", ids=[number]) for number in (0, 1, 2)] == [[{"id": 0}], [{"id": 1}], []]
+    tuner.call("report", id=0, kind="FINAL", sequence=0, value=1, trial_id="a")
+    tuner.call("end", id=0, status="SUCCEEDED", trial_id="a")
+    assert tuner.call("generate", ids=[2]) == []
+    assert not tuner.call("news")["at_hand"]
+    tuner.call("report", id=1, kind="FINAL", sequence=0, value=1, trial_id="b")
+    assert tuner.call("news")["at_hand"]
+    assert [tuner.call("generate", ids=[number]) for number in (2, 3, 4)] == [[{"id": 2}], [{"id": 3}], []]
+    tuner.call("report", id=3, kind="FINAL", sequence=0, value=1, trial_id="d")
+
+
+def test_methods_without_the_keywords_of_nni_are_called_without_them(any_python: Path, start: Start) -> None:
+    tuner = start("my_tuner.Plain", any_python)
+
+    assert tuner.call("generate", ids=[0]) == [{"id": 0}]
+    tuner.call("report", id=0, kind="FINAL", sequence=0, value=7, trial_id="a")
+    documented = start("my_assessor.Documented", any_python)
+    assert documented.call("assess", trial_id="a", history=[0, 1]) is True
+    assert documented.call("assess", trial_id="a", history=[0, -1]) is False
 
 
 def test_assessors_answer_with_a_result_or_with_a_bool(start: Start) -> None:
