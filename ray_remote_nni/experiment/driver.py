@@ -43,6 +43,9 @@ def main() -> None:
             sys.exit(f"experiment {sys.argv[1]} has a driver already")
         spec = read_spec(directory)
         ray.init(address="auto", log_to_driver=False, logging_level=logging.WARNING)
+        # Who wants the experiment to stop says so in its records. With SIGTERM ends what runs on a head whose Ray has
+        # died, or which shuts down: then it is as after any other death of the driver, and nobody has stopped it.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             if not has_code(spec.code):
                 await_code(spec.code, first_nodes(spec))
@@ -80,9 +83,7 @@ async def _run(
 ) -> ExperimentStatus:
     own = spec.own_tuner
     suggestions: Suggests = OwnTuner(spec, own, records) if own is not None else Suggestions(spec, records, libraries)
-    loop = ExperimentLoop(spec, store, records, suggestions)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
-    return await loop.run()
+    return await ExperimentLoop(spec, store, records, suggestions).run()
 
 
 def _open_records(spec: ExperimentSpec, file: Path) -> RecordStore:

@@ -88,7 +88,7 @@ class ExperimentLoop:
             await take_leave(self._store, self._suggestions, self._assessing, politely=False)
             self._places.close()
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         """End all running trials, and start no more. They run again when the experiment is resumed."""
         self._stopping = True
         self._agenda.interrupt()
@@ -163,7 +163,7 @@ class ExperimentLoop:
     def _do(self, request: RequestRecord) -> None:
         match request.kind:
             case "stop":
-                self.stop()
+                self._stop()
             case "kill":
                 assert request.trial_id is not None
                 self._kill(request.trial_id)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ray_remote_nni.cluster.bringup import BroughtUp, bring_up
 from ray_remote_nni.cluster.leaving import without_stranded
 from ray_remote_nni.cluster.membership import find_cluster
+from ray_remote_nni.cluster.node import node_runs
 from ray_remote_nni.cluster.request import ClusterRequest
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.teardown import take_down
@@ -143,7 +144,8 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> tu
 
     Returns the experiment, and how many of its trials had ended before.
     Raises UsageError where it runs, NothingLeft where it is DONE and may have no more trials, NotFound where its
-    records are not on the head or it never began, and DriverDied where the new driver fails.
+    records are not on the head or it never began, ClusterError where Ray is dead on the head, and DriverDied where the
+    new driver fails.
     """
     async with access.head() as head:
         pulse = await catch_up(entry, head)
@@ -169,6 +171,11 @@ async def resume_experiment(entry: ExperimentEntry, access: ClusterAccess) -> tu
         # What was asked for since its end, such as a higher limit, is the next driver's to do.
         if pulse.status == "DONE" and not pulse.requests and most is not None and ended >= most:
             raise NothingLeft(entry.experiment_id, ended)
+        if not await node_runs(head.connection, head.machine.directory):
+            raise ClusterError(
+                f"Ray does not run any more on the cluster's head, {head.machine.label}. "
+                f"Start it again: ray-nni up {head.state.config}, then ray-nni resume {entry.experiment_id}"
+            )
         entry = await start_driver(entry, head)
         dashboard = await head.dashboard()
         # Until then the records tell of the old driver's end.

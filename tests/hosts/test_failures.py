@@ -133,6 +133,27 @@ def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_th
     assert not grandchildren(machines)
 
 
+def test_an_experiment_whose_cluster_loses_its_control_store_has_failed_and_was_stopped_by_nobody(
+    client: Client, machines: list[m.TestMachine], experiment: Path
+) -> None:
+    watching = client.start("run", experiment)
+    before = by_id(running(until_four_run(client, machines)))
+    machines[0].kill(machines[0].pid_of("gcs_server"))
+    _, said = watching.communicate(timeout=60)
+    assert watching.returncode == 3
+    assert "ray-nni resume" in said
+    (known,) = [shown for shown in client.json("status")["experiments"] if shown["status"] != "DONE"]
+    assert (known["status"], known["error"]) == ("ERROR", "its driver died")
+
+    let_go(machines)
+    client.run("up", experiment)
+    assert client.json("resume")["trials"] == {"SUCCEEDED": 8}
+    after = by_id(client.trials())
+    assert {trial_id: after[trial_id]["parameters"] for trial_id in before} == {
+        trial_id: trial["parameters"] for trial_id, trial in before.items()
+    }
+
+
 def test_trials_of_a_machine_whose_raylet_is_killed_run_again_elsewhere_with_the_same_parameters(
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:

@@ -1,8 +1,9 @@
-"""Resuming an experiment that is DONE: with nothing left to do no driver is started."""
+"""Resuming an experiment that is DONE: with nothing left to do, or no Ray to do it, no driver is started."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from experiment_values import experiment_entry, new_records
 
 import ray_remote_nni
 from ray_remote_nni.cluster.state import ClusterState, MachineState
+from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment import run
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.experiment.run import NothingLeft, resume_experiment
+from ray_remote_nni.guard.processes import read_process
+from ray_remote_nni.guard.start import IDENTITY_FILE, write_identity
 from ray_remote_nni.records.requests import add_request
 from ray_remote_nni.records.schema import RECORDS_FILE
 
@@ -26,9 +30,16 @@ class DriverStarted(Exception):
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The home of this machine, which is the head as well; a driver that is started is told by DriverStarted."""
+    """The home of this machine, which is the head as well; a driver that is started is told by DriverStarted.
+
+    This process stands for the guard of its node.
+    """
     (tmp_path / ".ray-nni" / "lib").mkdir(parents=True)
     (tmp_path / ".ray-nni" / "lib" / "ray-nni-lib").symlink_to(Path(ray_remote_nni.__file__).parents[1])
+    (tmp_path / "n").mkdir()
+    own = read_process(os.getpid())
+    assert own is not None
+    write_identity(tmp_path / "n", own.pid, own.start_ticks)
     monkeypatch.setenv("HOME", str(tmp_path))
 
     async def start_driver(entry: ExperimentEntry, head: Head) -> ExperimentEntry:
@@ -75,3 +86,9 @@ def test_a_limit_that_was_raised_since_its_end_is_acted_on(home: Path) -> None:
 def test_with_trials_left_it_is_resumed(home: Path, most: int | None) -> None:
     with pytest.raises(DriverStarted):
         resume(home, most=most)
+
+
+def test_a_head_whose_ray_has_died_is_to_be_brought_up_first(home: Path) -> None:
+    (home / "n" / IDENTITY_FILE).unlink()
+    with pytest.raises(ClusterError, match=r"head, localhost\. Start it again: ray-nni up /c, then ray-nni resume exp"):
+        resume(home, most=2)
