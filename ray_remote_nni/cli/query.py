@@ -87,16 +87,16 @@ def logs(
     ] = None,
     stdout: Annotated[bool, typer.Option("--stdout", help="Only standard output.")] = False,
     stderr: Annotated[bool, typer.Option("--stderr", help="Only standard error.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the trial ends.")] = False,
 ) -> None:
     """Print what a trial printed, as bytes."""
     streams: list[Stream] = ["stdout", "stderr"]
     if stdout != stderr:
         streams = ["stdout"] if stdout else ["stderr"]
     entry, record = _find_trial(trial, experiment)
-    for stream in streams:
-        for part in trial_output(entry, record, stream, ask_secret):
-            sys.stdout.buffer.write(part)
-    sys.stdout.buffer.flush()
+    for part in trial_output(entry, record, streams, ask_secret, follow=follow):
+        sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
 
 
 def export(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,22 +14,34 @@ from ray_remote_nni.errors import NotFound
 from ray_remote_nni.experiment.access import ClusterAccess, access_cluster, cluster_named
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.records.model import TrialRecord
+from ray_remote_nni.words import last_line
 
 Stream = Literal["stdout", "stderr"]
 _CHUNK_BYTES = 2**20
-_PRINT = Path(on_machines.__file__).parent / "print_file.py"
+_PRINT = Path(on_machines.__file__).parent / "print_files.py"
 _MARK = b"-- ray-nni output --\n"
 
 
 def trial_output(
-    entry: ExperimentEntry, trial: TrialRecord, stream: Stream, ask: Callable[[str], str]
+    entry: ExperimentEntry,
+    trial: TrialRecord,
+    streams: Sequence[Stream],
+    ask: Callable[[str], str],
+    *,
+    follow: bool = False,
 ) -> Iterator[bytes]:
-    """Yield a trial's output in chunks. Raises NotFound where it is neither here nor within reach."""
-    mirrored = entry.trials_directory / trial.trial_id / stream
-    if mirrored.exists():
-        with mirrored.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                yield chunk
+    """Yield a trial's output in chunks, one stream after the other; with `follow` go on until the trial ends.
+
+    Raises NotFound where it is neither here nor within reach.
+    """
+    elsewhere = list[Stream]()
+    for stream in streams:
+        mirrored = entry.trials_directory / trial.trial_id / stream
+        if mirrored.exists():
+            yield from _read(mirrored)
+        else:
+            elsewhere.append(stream)
+    if not elsewhere:
         return
     if trial.machine is None:
         raise NotFound(f"Trial {trial.trial_id} has not started yet.")
@@ -38,19 +50,32 @@ def trial_output(
     if state is None or node is None:
         raise NotFound(f"The output of trial {trial.trial_id} is on {trial.machine}, whose cluster is not up.")
     access = access_cluster(state, ask)
-    yield from _in_turn(_fetch(access, node, entry.experiment_id, trial.trial_id, stream))
+    yield from _in_turn(_fetch(access, node, entry.experiment_id, trial.trial_id, elsewhere, follow=follow))
+
+
+def _read(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as reading:
+        while chunk := reading.read(_CHUNK_BYTES):
+            yield chunk
 
 
 async def _fetch(
-    access: ClusterAccess, node: MachineState, experiment_id: str, trial_id: str, stream: Stream
+    access: ClusterAccess,
+    node: MachineState,
+    experiment_id: str,
+    trial_id: str,
+    streams: Sequence[Stream],
+    *,
+    follow: bool = False,
 ) -> AsyncGenerator[bytes, None]:
     """Yield what the machine has, as it comes: it may be more than fits into memory."""
-    file = f"{node.home}/.ray-nni/experiments/{experiment_id}/trials/{trial_id}/{stream}"
+    folder = f"{node.home}/.ray-nni/experiments/{experiment_id}/trials/{trial_id}"
     connection = await access.connect(node)
     try:
-        asked = {"mark": _MARK.decode(), "file": file}
+        asked = {"mark": _MARK.decode(), "files": [f"{folder}/{stream}" for stream in streams], "follow": follow}
         async with send_module(connection, node.python, _PRINT, asked) as remote:
-            remote.write_eof()
+            if not follow:
+                remote.write_eof()
             noise: bytes | None = b""
             while part := await remote.read(_CHUNK_BYTES):
                 if noise is not None:
@@ -59,9 +84,10 @@ async def _fetch(
                         noise = None
                 if noise is None and part:
                     yield part
-            code, _ = await remote.wait()
+            code, errors = await remote.wait()
         if code != 0:
-            raise NotFound(f"There is no output of trial {trial_id} on {node.label}: {file} cannot be read.")
+            why = last_line(errors, f"{folder} cannot be read")
+            raise NotFound(f"There is no output of trial {trial_id} on {node.label}: {why}.")
     finally:
         await connection.close()
 
@@ -69,9 +95,17 @@ async def _fetch(
 def _in_turn(chunks: AsyncGenerator[bytes, None]) -> Iterator[bytes]:
     """Yield what an asynchronous generator does; it goes on only while the next is asked for."""
     loop = asyncio.new_event_loop()
+    coming: asyncio.Future[bytes | None] | None = None
     try:
-        while (chunk := loop.run_until_complete(anext(chunks, None))) is not None:
+        while True:
+            coming = asyncio.ensure_future(anext(chunks, None), loop=loop)
+            if (chunk := loop.run_until_complete(coming)) is None:
+                break
             yield chunk
     finally:
+        # Ctrl-C leaves the generator in the middle of its wait, where it cannot be closed.
+        if coming is not None and not coming.done():
+            coming.cancel()
+            loop.run_until_complete(asyncio.wait([coming]))
         loop.run_until_complete(chunks.aclose())
         loop.close()

@@ -52,7 +52,7 @@ def test_output_is_fetched_from_a_home_of_any_name(empty: Path, tmp_path: Path, 
 
     async def fetch() -> bytes:
         node = cast(MachineState, type("Node", (), {"home": str(home), "host": "h", "python": sys.executable}))
-        parts = _fetch(cast(ClusterAccess, Access()), node, "exp12345", "aB3dE", "stdout")
+        parts = _fetch(cast(ClusterAccess, Access()), node, "exp12345", "aB3dE", ["stdout"])
         return b"".join([part async for part in parts])
 
     assert asyncio.run(fetch()) == b"said"

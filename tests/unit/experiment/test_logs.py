@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,7 +15,7 @@ import pytest
 
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.errors import NotFound
-from ray_remote_nni.experiment.logs import _fetch, _in_turn
+from ray_remote_nni.experiment.logs import Stream, _fetch, _in_turn
 
 
 class Access:
@@ -25,9 +29,11 @@ class Access:
         return Greeting()
 
 
-def fetched(home: Path) -> Any:
-    node = SimpleNamespace(home=str(home), label="gpu1", python=sys.executable)
-    return _in_turn(_fetch(cast(Any, Access()), cast(Any, node), "exp12345", "aB3dE", "stdout"))
+def fetched(home: Path, *streams: Stream, follow: bool = False) -> Any:
+    node = cast(Any, SimpleNamespace(home=str(home), label="gpu1", python=sys.executable))
+    return _in_turn(
+        _fetch(cast(Any, Access()), node, "exp12345", "aB3dE", streams or ["stdout"], follow=follow),
+    )
 
 
 @pytest.fixture
@@ -61,3 +67,49 @@ def test_who_has_seen_enough_of_it_leaves_the_rest(output: Path, tmp_path: Path)
 def test_output_that_is_not_there_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="gpu1"):
         list(fetched(tmp_path))
+
+
+WRITER = "import sys, time\nfor text in sys.argv[1:]: print(text, flush=True); time.sleep(0.5)"
+
+
+def test_output_that_is_followed_comes_while_it_is_written_until_nobody_writes_any_more(
+    output: Path, tmp_path: Path
+) -> None:
+    errors = output.with_name("stderr")
+    with output.open("ab") as out, errors.open("ab") as err:
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, "one", "two", "three"], stdout=out, stderr=err)
+        out.write(b"from before\n")
+    came = [(part, writer.poll()) for part in fetched(tmp_path, "stdout", "stderr", follow=True)]
+
+    assert b"".join(part for part, _ in came).split() == [b"from", b"before", b"one", b"two", b"three"]
+    assert came[0][1] is None
+    assert writer.wait() == 0
+
+
+def test_output_of_an_ended_trial_that_is_followed_just_comes(output: Path, tmp_path: Path) -> None:
+    output.write_bytes(b"said")
+    with output.open("rb"):
+        assert b"".join(fetched(tmp_path, follow=True)) == b"said"
+
+
+def test_who_follows_no_more_leaves_nothing_on_the_machine(output: Path, tmp_path: Path) -> None:
+    with output.open("ab"):
+        parts = fetched(tmp_path, follow=True)
+        output.write_bytes(b"said")
+        assert next(parts) == b"said"
+        assert followers(output)
+        parts.close()
+        deadline = time.monotonic() + 10
+        while followers(output) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert followers(output) == []
+
+
+def followers(output: Path) -> list[str]:
+    """Return the processes other than this one that have the output open."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            numbers = os.listdir(f"/proc/{pid}/fd") if pid != str(os.getpid()) else []
+            found += [pid for number in numbers if os.path.realpath(f"/proc/{pid}/fd/{number}") == str(output)]
+    return found

@@ -362,7 +362,7 @@ def output_of(entry: ExperimentEntry, machine: str | None = "localhost") -> byte
                 store.attempt_started("aB3dE", 1, machine, (), 1.0)
     with RecordReader(file) as records:
         trial = records.trial("aB3dE")
-    return b"".join(trial_output(entry, trial, "stdout", lambda prompt: ""))
+    return b"".join(trial_output(entry, trial, ["stdout"], lambda prompt: ""))
 
 
 def test_output_that_is_mirrored_is_read_here(home: Path, entry: ExperimentEntry) -> None:
@@ -400,7 +400,7 @@ def test_a_trial_that_has_not_started_has_no_output(home: Path, entry: Experimen
 def test_output_that_is_gone_from_its_machine_is_an_error_and_not_empty(home: Path, entry: ExperimentEntry) -> None:
     state = cluster(home)
     with pytest.raises(NotFound, match="aB3dE on localhost"):
-        list(_in_turn(_fetch(ClusterAccess(state, None), state.machines[0], "exp12345", "aB3dE", "stdout")))
+        list(_in_turn(_fetch(ClusterAccess(state, None), state.machines[0], "exp12345", "aB3dE", ["stdout"])))
 
 
 def test_output_that_cannot_be_kept_here_is_told_and_stops_nothing_else(home: Path, entry: ExperimentEntry) -> None:
