@@ -404,6 +404,6 @@ def test_a_limit_that_is_reached_already_is_said(
     most: str,
     said: bool,
 ) -> None:
-    monkeypatch.setattr(change, "_request", lambda *_: True)
+    monkeypatch.setattr(change, "_request", lambda *_: (True, []))
     typed_update = typed("update", "--max-trials", most)
     assert ("3 trials have ended already" in typed_update.err) is said
