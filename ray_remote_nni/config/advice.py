@@ -12,7 +12,14 @@ from ray_remote_nni.config.algorithm_defaults import DEFAULTS
 from ray_remote_nni.config.environment import substitute
 from ray_remote_nni.config.load import LoadedConfig, in_v2, read_source
 from ray_remote_nni.config.located import Source
-from ray_remote_nni.config.models import ExperimentConfig, LocalConfig, MachineConfig, MachineOptions, RemoteConfig
+from ray_remote_nni.config.models import (
+    AlgorithmConfig,
+    ExperimentConfig,
+    LocalConfig,
+    MachineConfig,
+    MachineOptions,
+    RemoteConfig,
+)
 from ray_remote_nni.config.names import FieldPath, some_of
 from ray_remote_nni.config.options import LOCAL_HOST
 from ray_remote_nni.config.problems import Problem
@@ -34,6 +41,7 @@ def advise(
     advices = (
         *_concurrency(experiment),
         *_command(experiment),
+        *_own(experiment),
         *_checkpoints(experiment),
         *_resampling(experiment),
         *_code(experiment, sizes, secret),
@@ -46,7 +54,7 @@ def advise_run(loaded: LoadedConfig, environ: Mapping[str, str] = os.environ) ->
     experiment = loaded.experiment
     # Whether the folder that is named is a shared one, its owner knows; `check` asks.
     unshared = _checkpoints(experiment) if experiment.tuner.class_args.get("all_checkpoint_dir") is None else ()
-    return _problems(_source(loaded, environ), (*_command(experiment), *unshared))
+    return _problems(_source(loaded, environ), (*_command(experiment), *_own(experiment), *unshared))
 
 
 def advise_code(
@@ -144,6 +152,21 @@ def _command(experiment: ExperimentConfig) -> Iterator[_Advice]:
     if name is not None and not (experiment.trial_code_directory / name).exists():
         message = f"there is no {name} in {experiment.trial_code_directory}"
         yield ("trialCommand",), message, "Check the name, or trialCodeDirectory"
+
+
+def _own(experiment: ExperimentConfig) -> Iterator[_Advice]:
+    """Modules of one's own that are not in the folder which is said to hold them."""
+    own: dict[str, AlgorithmConfig | None] = {"tuner": experiment.tuner, "assessor": experiment.assessor}
+    for kind, algorithm in own.items():
+        if algorithm is None or algorithm.class_name is None or algorithm.code_directory is None:
+            continue
+        module = algorithm.class_name.partition(".")[0]
+        folder = algorithm.code_directory
+        files = (file.suffix for file in folder.glob(f"{module}.*"))
+        if not (folder / module).is_dir() and not any(suffix in (".py", ".pyc", ".so", ".pyd") for suffix in files):
+            message = f"there is no {module}.py in {folder}"
+            remedy = "Check the name, or codeDirectory; else the trials' Python must have it installed"
+            yield (kind, "className"), message, remedy
 
 
 def _script(command: str) -> str | None:

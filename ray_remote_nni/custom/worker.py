@@ -10,6 +10,7 @@ import inspect
 import json
 import os
 import sys
+import textwrap
 import traceback
 from collections import deque
 
@@ -189,8 +190,10 @@ def _described(error, code):
     elif frames:
         last = frames[-1]
         where = "{}, line {}, in {}".format(os.path.relpath(last.filename, code), last.lineno, last.name)
-    what = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
-    return {"what": what, "where": where, "unfit": isinstance(error, (ImportError, SyntaxError))}
+    lines = traceback.format_exception_only(type(error), error)
+    # A syntax error begins with the line that has it; of others a message may have several.
+    what = textwrap.shorten(lines[-1] if isinstance(error, SyntaxError) else "".join(lines), 600, placeholder=" ...")
+    return {"what": what.rstrip("."), "where": where, "unfit": isinstance(error, (ImportError, SyntaxError))}
 
 
 def _is_below(file, folder):

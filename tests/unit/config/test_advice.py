@@ -108,6 +108,22 @@ def test_commands_that_do_not_say_plainly_which_script_they_run_are_believed(com
     assert advice(load, LOCAL.replace("python3 train.py", command)) == []
 
 
+def test_a_module_of_an_own_algorithm_that_is_not_in_its_folder(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").touch()
+    (tmp_path / "mime.yml").touch()
+    (tmp_path / "package").mkdir()
+    tuner = "{className: MODULE.Mine, codeDirectory: .}"
+    for module in ("mine", "package.sub"):
+        assert advice(load, LOCAL.replace("{name: TPE}", tuner.replace("MODULE", module))) == []
+    assert advice(load, LOCAL.replace("{name: TPE}", "{className: installed.Mine}")) == []
+    text = LOCAL.replace("{name: TPE}", tuner.replace("MODULE", "mime")) + f"assessor: {tuner}\n"
+    problems = advice(load, text.replace("MODULE", "mine.sub"))
+    assert [(problem.field, problem.message) for problem in problems] == [
+        ("tuner.className", f"there is no mime.py in {tmp_path}")
+    ]
+    assert advise_run(load(text.replace("MODULE", "mime")), {})[0] == problems[0]
+
+
 def test_a_large_code_directory_is_told_with_what_is_large_in_it(load: Load) -> None:
     sizes = {"data/a.bin": 90_000_000, "data/b.bin": 2_910_000_000, "train.py": 1, "e.json": 400}
     loaded = load(LOCAL + "trialCodeDirectory: .\n")

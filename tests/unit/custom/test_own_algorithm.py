@@ -99,6 +99,9 @@ TUNER = """
         def receive_trial_result(self, parameter_id, parameters, value, **kwargs):
             return 1 / 0
 
+        def trial_end(self, parameter_id, success, **kwargs):
+            raise ValueError("a message\\n  of two lines.")
+
     class Deadly(Several):
         def trial_end(self, parameter_id, success, **kwargs):
             os._exit(7)
@@ -205,6 +208,8 @@ def test_an_exception_comes_with_the_users_file_and_line(start: Start, code: Pat
     expected = f"tuner my_tuner.Broken failed: ZeroDivisionError: division by zero (my_tuner.py, line {line}, in "
     assert str(caught.value).startswith(expected)
     assert not caught.value.unfit
+    with pytest.raises(AlgorithmFailed, match=r"failed: ValueError: a message of two lines \(my_tuner\.py, line"):
+        tuner.call("end", id=0, status="FAILED", trial_id="a")
 
 
 @pytest.mark.parametrize(
