@@ -1,4 +1,4 @@
-"""An SSH server in this process, on a port of its own, whose login shell is whichever a test wants."""
+"""An SSH server in this process, on a port of its own, whose login shell is whichever a test wants; ways into it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from typing import Any
 import asyncssh
 
 from ray_remote_nni.cluster.login import Login
+from ray_remote_nni.cluster.ssh import connect
+from ray_remote_nni.cluster.transport import run_shell
 
 HOST = "127.0.0.1"
 USER = "alice"
@@ -166,3 +168,40 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def log_in(login: Login) -> str:
+    """Log in and say hello, once."""
+
+    async def hello() -> str:
+        transport = await connect(login)
+        try:
+            return await run_shell(transport, "echo hello")
+        finally:
+            await transport.close()
+
+    return asyncio.run(hello())
+
+
+def log_in_while_up(machine: SshMachine, known_hosts: Path | None = None, **changes: object) -> str:
+    """Log in to the machine, whose host key is known if a `known_hosts` is given."""
+
+    async def hello() -> str:
+        async with machine.running():
+            if known_hosts is not None:
+                known_hosts.write_text(machine.known_hosts_line())
+            transport = await connect(machine.login(**changes))
+            try:
+                return await run_shell(transport, "echo hello")
+            finally:
+                await transport.close()
+
+    return asyncio.run(hello())
+
+
+def key_file(home: Path, key: asyncssh.SSHKey, passphrase: str | None = None) -> Path:
+    """A private key in the format of today's ssh-keygen."""
+    file = home / "key"
+    file.write_bytes(key.export_private_key("openssh", passphrase, rounds=1))
+    file.chmod(0o600)
+    return file

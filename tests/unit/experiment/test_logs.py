@@ -1,4 +1,4 @@
-"""A trial's output, fetched from its machine as it comes."""
+"""A trial's output: from here, or fetched from its machine as it comes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from experiment_values import new_records
+from this_machine import cluster, on_machine
 
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.errors import NotFound
-from ray_remote_nni.experiment.logs import Stream, _fetch, _in_turn
+from ray_remote_nni.experiment.access import ClusterAccess
+from ray_remote_nni.experiment.logs import Stream, _fetch, _in_turn, trial_output
+from ray_remote_nni.experiment.registry import ExperimentEntry
+from ray_remote_nni.records.reader import RecordReader
 
 
 class Access:
@@ -113,3 +119,53 @@ def followers(output: Path) -> list[str]:
             numbers = os.listdir(f"/proc/{pid}/fd") if pid != str(os.getpid()) else []
             found += [pid for number in numbers if os.path.realpath(f"/proc/{pid}/fd/{number}") == str(output)]
     return found
+
+
+def output_of(entry: ExperimentEntry, machine: str | None = "localhost") -> bytes:
+    file = entry.mirror
+    if not file.exists():
+        with new_records(file) as store:
+            store.add_trial("aB3dE", 0, {}, start=True)
+            if machine is not None:
+                store.attempt_started("aB3dE", 1, machine, (), 1.0)
+    with RecordReader(file) as records:
+        trial = records.trial("aB3dE")
+    return b"".join(trial_output(entry, trial, ["stdout"], lambda prompt: ""))
+
+
+def test_output_that_is_mirrored_is_read_here(home: Path, entry: ExperimentEntry) -> None:
+    (entry.trials_directory / "aB3dE").mkdir(parents=True)
+    (entry.trials_directory / "aB3dE" / "stdout").write_bytes(b"here\xff")
+    assert output_of(entry) == b"here\xff"
+
+
+def test_output_of_a_running_trial_is_fetched_from_its_machine(home: Path, entry: ExperimentEntry) -> None:
+    cluster(home).save()
+    on_machine(home)
+    assert output_of(entry) == b"out\xff\0\n"
+
+
+def test_output_is_found_on_the_right_one_of_two_machines_behind_one_address(
+    home: Path, entry: ExperimentEntry, tmp_path: Path
+) -> None:
+    state = cluster(home, "localhost", "localhost")
+    elsewhere = replace(state.machines[0], home=str(tmp_path / "elsewhere"), shown_port=10022)
+    replace(state, machines=(elsewhere, replace(state.machines[1], shown_port=10023))).save()
+    on_machine(home)
+    assert output_of(entry, "localhost port 10023") == b"out\xff\0\n"
+
+
+def test_output_on_a_cluster_that_is_down_is_told_with_its_machine(home: Path, entry: ExperimentEntry) -> None:
+    with pytest.raises(NotFound, match="is on localhost, whose cluster is not up"):
+        output_of(entry)
+
+
+def test_a_trial_that_has_not_started_has_no_output(home: Path, entry: ExperimentEntry) -> None:
+    with pytest.raises(NotFound, match="has not started"):
+        output_of(entry, None)
+
+
+def test_output_that_is_gone_from_its_machine_is_an_error_and_not_empty(home: Path, entry: ExperimentEntry) -> None:
+    state = cluster(home)
+    with pytest.raises(NotFound, match="aB3dE on localhost"):
+        list(_in_turn(_fetch(ClusterAccess(state, None), state.machines[0], "exp12345", "aB3dE", ["stdout"])))
