@@ -1,4 +1,4 @@
-"""What the head needs besides Ray and our own package (hyperopt, and what that needs), and where it comes from.
+"""What the head needs besides Ray and our own package (what the tuners need, and that in turn), and where it is from.
 
 The user's environment is never written to. What it has is used as it is; the rest travels with `up`: copied from the
 client's own environment where a copy fits the head's Python, else downloaded by the client as wheels for it.
@@ -24,7 +24,7 @@ from ray_remote_nni.cluster.library import pack
 from ray_remote_nni.cluster.pip import run_pip
 from ray_remote_nni.errors import MachineError
 
-ROOTS = ("hyperopt==0.3.0",)
+ROOTS = ("hyperopt==0.3.0", "threadpoolctl>=3.1")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,9 @@ def _python_tag(head: MachineFacts) -> str:
     return f"cp{head.python_version[0]}{head.python_version[1]}"
 
 
-async def pack_dependencies(plan: DependencyPlan, head_host: str, head: MachineFacts, wanted: str = ROOTS[0]) -> bytes:
+async def pack_dependencies(
+    plan: DependencyPlan, head_host: str, head: MachineFacts, wanted: Sequence[str] = ROOTS
+) -> bytes:
     """Return the archive of the plan's folder.
 
     Raises MachineError, which names what is `wanted`, where pip fails, and where the head could not load it.
@@ -118,7 +120,7 @@ async def pack_dependencies(plan: DependencyPlan, head_host: str, head: MachineF
                 head_host,
                 f"as the head it needs {', '.join(sorted(plan.names))}, and from the disk of {head.place} no library "
                 "can be loaded (noexec).",
-                f"On that machine: {head.python} -m pip install '{wanted}', or make ~/.ray-nni a link to a folder on "
+                f"On that machine: {_pip_install(head, wanted)}, or make ~/.ray-nni a link to a folder on "
                 "another disk.",
             )
         _, archive = await asyncio.to_thread(pack, "head", files)
@@ -126,7 +128,7 @@ async def pack_dependencies(plan: DependencyPlan, head_host: str, head: MachineF
 
 
 async def _download(
-    requirements: Sequence[str], scratch: Path, target: Path, head_host: str, head: MachineFacts, wanted: str
+    requirements: Sequence[str], scratch: Path, target: Path, head_host: str, head: MachineFacts, wanted: Sequence[str]
 ) -> None:
     wheels = scratch / "wheels"
     failure = await run_pip("download", head, head.python_version, *("--no-deps", "--dest", str(wheels), *requirements))
@@ -134,8 +136,12 @@ async def _download(
         raise MachineError(
             head_host,
             f"as the head it needs {', '.join(requirements)}, and pip could not download that here ({failure}).",
-            f"On that machine: {head.python} -m pip install '{wanted}'",
+            f"On that machine: {_pip_install(head, wanted)}",
         )
     for wheel in sorted(wheels.iterdir()):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(target)
+
+
+def _pip_install(head: MachineFacts, wanted: Sequence[str]) -> str:
+    return " ".join([f"{head.python} -m pip install", *(f"'{requirement}'" for requirement in wanted)])

@@ -31,6 +31,6 @@ async def bring_extra(connection: Transport, python: str, requirement: str, reme
     if plan.folder is None:
         return None
     if plan.folder not in facts.installed:
-        archive = await pack_dependencies(plan, connection.host, facts, requirement)
+        archive = await pack_dependencies(plan, connection.host, facts, (requirement,))
         await install(connection, python, plan.folder, io.BytesIO(archive))
     return library_folder(facts.home, plan.folder)

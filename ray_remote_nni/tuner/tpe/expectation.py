@@ -17,9 +17,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.special import erfcx, ndtri
 
-from ray_remote_nni.tuner.tpe.blas import Cholesky, product
 from ray_remote_nni.tuner.tpe.coordinates import Coordinates, Points
 
 Floats = NDArray[np.float64]
@@ -50,17 +50,19 @@ class Expectation:
         self._length = length * math.sqrt(max(1, len(coordinates.parameters)))
         covariance = self._covariance(self._known, self._known)
         covariance[np.diag_indices_from(covariance)] += _NOISE
-        self._factor = Cholesky(covariance)
-        scores = normal_scores(losses)[None]
-        self._scores = self._factor.whiten(scores)[0]
-        self._best = (scores - _NOISE * self._factor.unwhiten(self._scores[None])).min()
+        self._factor = np.linalg.cholesky(covariance)
+        scores, count = normal_scores(losses), len(losses)
+        factor = self._factor[:count, :count]
+        self._scores = solve_triangular(factor, scores, lower=True, check_finite=False)
+        residuals = _NOISE * solve_triangular(factor, self._scores, trans=1, lower=True, check_finite=False)
+        self._best = (scores - residuals).min()
 
     def log_improvement(self, candidates: Points) -> Floats:
         """Return the logarithm of each candidate's expected improvement on the best expected score of a trial."""
-        rows = self._factor.whiten(self._covariance(candidates, self._known))
-        # einsum, since @ wakes BLAS's threads sooner for a vector than for anything else.
-        means = np.einsum("ij,j->i", rows[:, : len(self._scores)], self._scores)
-        deviations = np.sqrt(np.maximum(1.0 - np.einsum("ij,ij->i", rows, rows), 1e-9))
+        covariance = self._covariance(self._known, candidates)
+        rows = solve_triangular(self._factor, covariance, lower=True, check_finite=False)
+        means = self._scores @ rows[: len(self._scores)]
+        deviations = np.sqrt(np.maximum(1.0 - np.einsum("ij,ij->j", rows, rows), 1e-9))
         improvement: Floats = log_expected_improvement((self._best - means) / deviations) + np.log(deviations)
         return improvement
 
@@ -68,7 +70,7 @@ class Expectation:
         # In single precision, which takes a fourth of the time; its errors are far below the noise.
         left, right = self._scaled(some), self._scaled(others)
         squares = np.einsum("ij,ij->i", left, left)[:, None] + np.einsum("ij,ij->i", right, right)
-        squares -= 2.0 * product(left, right.T)
+        squares -= 2.0 * (left @ right.T)
         apart = np.float32((_CHOICE / self._length) ** 2)
         for column, other in zip(some.categories.T, others.categories.T, strict=True):
             squares += (column[:, None] != other) * apart

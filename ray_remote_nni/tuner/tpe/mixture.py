@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from ray_remote_nni.tuner.tpe.blas import product
 from ray_remote_nni.tuner.tpe.coordinates import Coordinates, Points
 from ray_remote_nni.tuner.tpe.parzen import bandwidths
 
@@ -101,12 +100,13 @@ class Mixture:
         active = ~np.isnan(numeric)
         if active.all():
             terms = np.concatenate([precision, linear], axis=1).T
-            logs = product(np.concatenate([numeric * numeric, numeric], axis=1), terms)
+            logs: Floats = np.concatenate([numeric * numeric, numeric], axis=1) @ terms
             logs += constant.sum(axis=1)
             return logs
         values = np.where(active, numeric, 0.0)
         terms = np.concatenate([precision, linear, constant], axis=1).T
-        return product(np.concatenate([values * values, values, active], axis=1), terms)
+        logs = np.concatenate([values * values, values, active], axis=1) @ terms
+        return logs
 
     def _add_choice(self, logs: Floats, found: Integers, own: Integers, size: int) -> None:
         total = 1.0 + size * self.extra

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from ray_remote_nni.tuner.contract import NoMoreTrials
 from ray_remote_nni.tuner.duplicates import Asked
@@ -35,10 +36,13 @@ class Tpe:
         self._model = Model(space, settings)
         self._history = History(len(space.parameters), settings.linear_forgetting)
         self._asked = Asked(space)
+        self._threads = ThreadpoolController().select(user_api="blas")
 
     def suggest(self, rng: np.random.Generator) -> tuple[dict[str, Any], int]:
         """Return the parameters of a new trial; see Strategy. Raises NoMoreTrials."""
-        parameters, numbers = self._choose(rng)
+        # The cores are the trials': BLAS wakes all of them for matrices that are too small to gain by it.
+        with self._threads.limit(limits=1):
+            parameters, numbers = self._choose(rng)
         return parameters, self._add(numbers)
 
     def recognise(self, parameters: dict[str, Any], rng: np.random.Generator) -> int | None:

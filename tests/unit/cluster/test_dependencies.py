@@ -36,6 +36,7 @@ HERE = {
     for one in (
         pure("hyperopt", "numpy>=1.17", "scipy>=1.5", "tqdm", version="0.3.0"),
         pure("tqdm"),
+        pure("threadpoolctl", version="3.8.0"),
         compiled("numpy", version="2.4.6"),
         compiled("scipy", "numpy<2.7,>=1.26", version="1.17.1"),
     )
@@ -47,7 +48,8 @@ def decide(here: dict[str, Available] = HERE, **changes: Any) -> DependencyPlan:
 
 
 def head_with(**distributions: str) -> dict[str, Any]:
-    return {"distributions": {"ray": "2.60.0", **distributions}}
+    """A head that has what else the tuners need besides hyperopt and what that needs."""
+    return {"distributions": {"ray": "2.60.0", "threadpoolctl": "3.5.0", **distributions}}
 
 
 def test_a_head_that_has_all_is_brought_nothing() -> None:
@@ -56,7 +58,7 @@ def test_a_head_that_has_all_is_brought_nothing() -> None:
 
 
 def test_what_the_head_lacks_is_copied_where_a_copy_fits_its_python() -> None:
-    assert decide().copied == ("hyperopt", "numpy", "scipy", "tqdm")
+    assert decide().copied == ("hyperopt", "numpy", "scipy", "threadpoolctl", "tqdm")
 
 
 def test_what_the_head_has_is_used_as_it_is() -> None:
@@ -81,7 +83,7 @@ def test_a_prerelease_that_the_head_has_will_do() -> None:
 )
 def test_what_was_compiled_for_another_machine_is_downloaded(changes: dict[str, Any]) -> None:
     plan = decide(**changes)
-    assert plan.copied == ("hyperopt", "tqdm")
+    assert plan.copied == ("hyperopt", "threadpoolctl", "tqdm")
     assert [text.split("<")[0].split(">")[0] for text in plan.downloaded] == ["numpy", "scipy"]
 
 
@@ -118,9 +120,9 @@ def test_wheels_may_be_as_new_as_the_heads_c_library(libc: str, newest: str) -> 
     assert manylinux_platforms(facts(libc=libc))[0] == newest
 
 
-def test_the_closure_here_has_all_that_hyperopt_needs() -> None:
+def test_the_closure_here_has_all_that_the_tuners_need() -> None:
     here = available_here(ROOTS)
-    assert {"hyperopt", "numpy", "scipy", "cloudpickle", "networkx", "tqdm"} <= set(here)
+    assert {"hyperopt", "numpy", "scipy", "cloudpickle", "networkx", "tqdm", "threadpoolctl"} <= set(here)
     assert here["hyperopt"].pure
     assert not here["numpy"].pure
 
@@ -195,7 +197,7 @@ def test_a_download_that_fails_says_why_and_what_to_do_on_the_head(pip: Path) ->
         pack(DependencyPlan((), ("numpy",), "head-x"), python="/opt/py/bin/python3")
     assert "192.0.2.1: " in str(caught.value)
     assert "No matching distribution found for numpy" in str(caught.value)
-    assert "/opt/py/bin/python3 -m pip install 'hyperopt" in str(caught.value)
+    assert "/opt/py/bin/python3 -m pip install 'hyperopt==0.3.0' 'threadpoolctl>=3.1'" in str(caught.value)
 
 
 def test_a_numpy_of_the_heads_own_is_good_enough_for_its_own_scipy() -> None:

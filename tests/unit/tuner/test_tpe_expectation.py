@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import numpy as np
@@ -66,20 +65,6 @@ def test_trials_far_out_of_a_normal_prior_are_told_apart_by_their_other_numbers(
     expectation = Expectation(coordinates, coordinates.points(rows), np.abs(rows[:, 1] - 0.75), 0.2)
     good, bad = (coordinates.points(np.array([[9.0, y]])) for y in (0.75, 0.25))
     assert expectation.log_improvement(good) > expectation.log_improvement(bad) + 1
-
-
-def test_the_largest_that_there_is_wakes_no_threads_of_blas() -> None:
-    coordinates = Coordinates(parse_search_space({f"x{index}": uniform(0, 1) for index in range(20)}))
-    rng = np.random.default_rng(0)
-    known, candidates = (coordinates.points(rng.random((count, 20))) for count in (200, 64))
-    losses = rng.random(150)
-    shares = []
-    for _ in range(20):  # threads that an earlier test woke are awake for some more milliseconds
-        of_this, of_all = time.thread_time(), time.process_time()
-        for _ in range(10):
-            Expectation(coordinates, known, losses, 0.2).log_improvement(candidates)
-        shares.append((time.thread_time() - of_this) / (time.process_time() - of_all))
-    assert np.median(shares) > 0.9
 
 
 def test_normal_scores_are_those_of_the_ranks() -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import norm, truncnorm
 from spaces import FLAT, NESTED, SMALL, choice, uniform
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from ray_remote_nni.tuner import create_tuner
 from ray_remote_nni.tuner.space import Numbers, SearchSpace, parse_search_space
 from ray_remote_nni.tuner.strategy import StrategyTuner
 from ray_remote_nni.tuner.tpe.coordinates import Coordinates, Points
@@ -173,3 +176,22 @@ def test_an_ask_looks_at_no_more_trials_however_many_there_are(monkeypatch: pyte
             tuner.ask(f"asked at {number}")
             counts.append(sum(looked_at))
     assert counts == [325, 325]
+
+
+def test_an_ask_wakes_no_threads_of_blas_and_leaves_others_theirs() -> None:
+    space = {f"x{index}": uniform(0, 1) for index in range(20)}
+    tuner = create_tuner("TPE", space, seed=0)
+    rng = np.random.default_rng(0)
+    for number in range(300):
+        tuner.restore(str(number), dict(zip(space, rng.random(20).tolist(), strict=True)))
+        tuner.tell(str(number), rng.random())
+    shares = []
+    with threadpool_limits(2):
+        before = threadpool_info()
+        for ask in range(20):  # threads that an earlier test woke are awake for some more milliseconds
+            of_this, of_all = time.thread_time(), time.process_time()
+            for more in range(10):
+                tuner.ask(f"asked {ask} {more}")
+            shares.append((time.thread_time() - of_this) / (time.process_time() - of_all))
+        assert threadpool_info() == before
+    assert np.median(shares) > 0.9
