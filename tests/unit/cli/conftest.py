@@ -8,6 +8,7 @@ import pytest
 from typed_command import Type, Typed
 
 from ray_remote_nni.cli.app import main
+from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.records.create import create_records
 
@@ -94,3 +95,16 @@ def experiment(home: Path) -> ExperimentEntry:
     (output / "stdout").write_bytes(b"out\xff\n")
     (output / "stderr").write_bytes(b"err\n")
     return entry
+
+
+@pytest.fixture
+def known_cluster(home: Path) -> ClusterState:
+    """A cluster of this machine, whose node does not run."""
+    machine = MachineState(
+        "localhost", None, None, 0, "127.0.0.1", str(home), "/usr/bin/python3", str(home / "n"), str(home / "n"), ()
+    )
+    state = ClusterState(
+        "abc123", str(home / "c.yml"), "local", "up", 1.0, "s3cret", "lib", "2.60.0", "127.0.0.1:1", 8265, (machine,)
+    )
+    state.save()
+    return state

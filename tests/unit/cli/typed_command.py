@@ -22,3 +22,12 @@ class Typed:
 
 
 Type = Callable[..., Typed]
+
+
+def raising(error: BaseException) -> object:
+    """Stand for a function that fails so."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail

@@ -2,73 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import resource
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from a_trial import ATrial, end_of
 from code_values import put_code
-from running_guard import running_guard, sleeping, until
-from trial_values import metric_record, trial_spec
+from running_guard import sleeping, until
+from trial_values import metric_record
 
 from ray_remote_nni.trial import working_copy
-from ray_remote_nni.trial.run import Machine, run_attempt
 from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, TrialEvent
-from ray_remote_nni.trial.workspace import Workspace, experiment_directory
 
-_NUMBERS = itertools.count()
 PROJECT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The socket of a guard that all of these tests share; its machine has a variable of its own."""
-    environment = {"RAY_NNI_NODE": "/the/node", "SSH_CLIENT": "192.0.2.9 50000 22"}
-    with running_guard(tmp_path_factory.mktemp("g"), environment) as running:
-        yield running.socket
-
-
-@dataclass
-class ATrial:
-    """A trial that no other test has, and the machine that it runs on."""
-
-    trial_id: str
-    machine: Machine
-    code: Path
-
-    @property
-    def workspace(self) -> Workspace:
-        return Workspace(experiment_directory("exp12345") / "trials" / self.trial_id)
-
-    def attempt(self, command: str, **spec: Any) -> Iterator[list[TrialEvent]]:
-        spec = {"trial_id": self.trial_id, "command": command, **spec}
-        return run_attempt(trial_spec(**spec), self.machine, put_code(self.code))
-
-    def run(self, command: str, **spec: Any) -> list[TrialEvent]:
-        return [event for batch in self.attempt(command, **spec) for event in batch]
-
-
-@pytest.fixture
-def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guard: Path) -> ATrial:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    code = tmp_path / "code"
-    code.mkdir()
-    (code / "train.py").write_text("print('trained')\n")
-    machine = Machine(host="gpu1", guard_socket=str(guard), python_path=None, gpu_indices=(0, 1))
-    return ATrial(f"t{next(_NUMBERS)}", machine, code)
-
-
-def end_of(events: list[TrialEvent]) -> Ended:
-    assert isinstance(events[-1], Ended), events
-    return events[-1]
 
 
 def report(value: Any, kind: str = "PERIODICAL") -> str:
@@ -120,10 +73,6 @@ def test_output_is_kept_byte_for_byte_each_stream_by_itself(trial: ATrial) -> No
     trial.run(r"printf 'out\0\377'; printf 'err' >&2")
     assert trial.workspace.stdout.read_bytes() == b"out\0\xff"
     assert trial.workspace.stderr.read_bytes() == b"err"
-
-
-def test_a_trial_reads_nothing_from_standard_input(trial: ATrial) -> None:
-    assert end_of(trial.run('read line; test -z "$line"')).exit_code == 0
 
 
 @pytest.mark.parametrize(("command", "code_of_exit"), [("exit 3", 3), ("kill -9 $$", 137), ("kill -TERM $$", 143)])
@@ -189,112 +138,6 @@ def test_what_a_trial_left_in_the_background_is_gone_when_it_ends(trial: ATrial)
     assert not sleeping(mark)
 
 
-def test_a_trial_has_the_environment_of_its_machine(trial: ATrial) -> None:
-    trial.run('echo "$GREETING $NNI_TRIAL_JOB_ID"')
-    assert trial.workspace.stdout.read_text() == f"hello {trial.trial_id}\n"
-
-
-def test_a_base_environment_takes_the_place_of_the_machines(trial: ATrial) -> None:
-    trial.run('echo "$GREETING $MINE"', base_environment={"PATH": os.environ["PATH"], "MINE": "1"})
-    assert trial.workspace.stdout.read_text() == " 1\n"
-
-
-def test_a_trial_bears_the_mark_of_its_node_whatever_its_environment(trial: ATrial) -> None:
-    trial.run('echo "$RAY_NNI_NODE"', base_environment={"PATH": os.environ["PATH"]})
-    assert trial.workspace.stdout.read_text() == "/the/node\n"
-
-
-def test_the_python_path_decides_what_python_a_trial_runs(trial: ATrial, tmp_path: Path) -> None:
-    folder = tmp_path / "env" / "bin"
-    folder.mkdir(parents=True)
-    (folder / "python3").write_text("#!/bin/sh\necho mine\n")
-    (folder / "python3").chmod(0o755)
-    trial.machine = replace(trial.machine, python_path=str(folder))
-    trial.run("python3 train.py")
-    assert trial.workspace.stdout.read_text() == "mine\n"
-
-
-def test_a_shells_start_up_noise_is_not_in_a_trials_output(trial: ATrial, tmp_path: Path) -> None:
-    for name in (".bashrc", ".bash_profile", ".profile"):
-        (tmp_path / name).write_text("echo noise\n")
-    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SSH_CLIENT": "192.0.2.9 50000 22", "SHLVL": "0"}
-    trial.run("echo out", base_environment=home)
-    assert trial.workspace.stdout.read_text() == "out\n"
-
-
-def test_a_command_may_use_what_only_bash_knows(trial: ATrial) -> None:
-    trial.run("words=(a b); [[ ${words[1]} == b ]] && echo ${words[@]}")
-    assert trial.workspace.stdout.read_text() == "a b\n"
-
-
-def test_a_setup_command_of_several_lines_sees_its_own_scripts(trial: ATrial) -> None:
-    (trial.code / "env.sh").write_text("export GREETING=sourced\n")
-    trial.run('source env.sh && echo "$GREETING"\necho second line')
-    assert trial.workspace.stdout.read_text() == "sourced\nsecond line\n"
-
-
-@pytest.fixture
-def conda(tmp_path: Path) -> Path:
-    """What conda's installer makes, as far as its scripts go: two environments, and no `conda` on PATH."""
-    conda = tmp_path / "miniconda3"
-    for folder in ("bin", "etc/profile.d", "envs/mine/bin", "envs/other/bin"):
-        (conda / folder).mkdir(parents=True)
-    (conda / "bin/conda").write_text("#!/bin/sh\necho 'conda: your shell is not configured' >&2; exit 1\n")
-    (conda / "bin/conda").chmod(0o755)
-    for name in ("conda", "mamba"):
-        script = f"{name}() {{ [ $1 = activate ] && PATH={conda}/envs/$2/bin:$PATH && CONDA_DEFAULT_ENV=$2; }}\n"
-        (conda / f"etc/profile.d/{name}.sh").write_text(script)
-    (conda / "bin/activate").write_text(f'. {conda}/etc/profile.d/conda.sh\nconda activate "$@"\n')
-    return conda
-
-
-@pytest.mark.parametrize("how", ["CONDA_EXE", "PATH", "pythonPath", "HOME"])
-def test_conda_activate_works_wherever_conda_is(trial: ATrial, tmp_path: Path, conda: Path, how: str) -> None:
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
-    if how == "CONDA_EXE":
-        environment["CONDA_EXE"] = str(conda / "bin/conda")
-    elif how == "PATH":
-        environment["PATH"] = f"{conda}/bin:{os.environ['PATH']}"
-    elif how == "pythonPath":
-        trial.machine = replace(trial.machine, python_path=str(conda / "envs/other/bin"))
-    else:
-        environment["HOME"] = str(tmp_path)
-    ended = end_of(
-        trial.run('conda activate mine && echo "$CONDA_DEFAULT_ENV ${PATH%%:*}"', base_environment=environment)
-    )
-    assert ended.exit_code == 0, ended.error
-    assert trial.workspace.stdout.read_text() == f"mine {conda}/envs/mine/bin\n"
-
-
-@pytest.mark.parametrize("how", ["mamba activate mine", "source activate mine", ". activate mine"])
-def test_so_do_its_other_forms(trial: ATrial, tmp_path: Path, conda: Path, how: str) -> None:
-    environment = tmp_path / "venv/bin"
-    environment.mkdir(parents=True)
-    (environment / "activate").write_text("echo a virtual environment\n")
-    trial.machine = replace(trial.machine, python_path=str(environment))
-    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    ended = end_of(trial.run(f'echo first\n{how} && echo "${{PATH%%:*}}"', base_environment=home))
-    assert ended.exit_code == 0, ended.error
-    assert trial.workspace.stdout.read_text() == f"first\n{conda}/envs/mine/bin\n"
-
-
-def test_a_virtual_environment_beside_conda_is_activated_as_ever(trial: ATrial, tmp_path: Path, conda: Path) -> None:
-    (trial.code / "activate").write_text("echo a virtual environment\n")
-    trial.run("source ./activate", base_environment={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
-    assert trial.workspace.stdout.read_text() == "a virtual environment\n"
-
-
-def test_the_python_path_is_in_front_of_what_the_login_shell_put_first(trial: ATrial, tmp_path: Path) -> None:
-    for name in ("login", "mine"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "python3").write_text(f"#!/bin/sh\necho {name}\n")
-        (tmp_path / name / "python3").chmod(0o755)
-    trial.machine = replace(trial.machine, python_path=str(tmp_path / "mine"))
-    login = {"PATH": f"{tmp_path}/login:{os.environ['PATH']}"}
-    trial.run("python3 train.py", base_environment=login, environment={"PATH": f"{tmp_path}/login:/usr/bin:/bin"})
-    assert trial.workspace.stdout.read_text() == "mine\n"
-
-
 def test_100_mb_of_output_are_kept_on_disk_and_never_in_memory(trial: ATrial) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     command = "head -c 100000000 /dev/zero; head -c 100000000 /dev/zero >&2; exit 3"
@@ -313,14 +156,6 @@ def test_a_trial_that_heeds_sigterm_ends_by_itself_and_one_that_does_not_is_kill
     ended = end_of(trial.run("trap '' TERM; while :; do sleep 0.05; done", attempt=2, timeout_s=0.3))
     assert (ended.reason, ended.exit_code) == ("timeout", 137)
     assert time.monotonic() - began < 0.3 + 5.0
-
-
-@pytest.mark.parametrize(("number", "assigned", "seen"), [(None, (), "0,1"), (0, (), ""), (1, (1,), "1")])
-def test_a_trial_sees_its_own_gpus(trial: ATrial, number: int | None, assigned: tuple[int, ...], seen: str) -> None:
-    events = trial.run("echo $CUDA_VISIBLE_DEVICES", gpus=assigned, gpu_number=number)
-    assert trial.workspace.stdout.read_text() == f"{seen}\n"
-    assert isinstance(events[0], Started)
-    assert events[0].gpu_indices == assigned
 
 
 def test_a_trial_waits_for_the_end_of_one_that_was_killed_on_its_gpu(trial: ATrial) -> None:
