@@ -28,6 +28,7 @@ from ray_remote_nni.records.model import Metric
 from ray_remote_nni.records.store import RecordStore
 from ray_remote_nni.trial.spec import Ended, NotStarted, Reported, Started, TrialEvent, TrialSpec
 from ray_remote_nni.trial.task import events_of, need_worker, on_node, run_trial
+from ray_remote_nni.tuner.needs import needs_of
 
 _SILENT = "it does not answer any more"
 _NO_WORKERS = "Ray starts no worker there: is there memory, room on its disk, and its Python as it was at `up`?"
@@ -54,6 +55,7 @@ class Cancelled:
 
 def trial_spec(spec: ExperimentSpec, waiting: Waiting, place: Place) -> TrialSpec:
     """Return what the machine of a place is told of a trial that is to run there."""
+    loads = waiting.parameters.get(needs_of(spec.tuner).loads or "")
     return TrialSpec(
         experiment_id=spec.experiment_id,
         trial_id=waiting.trial_id,
@@ -69,6 +71,7 @@ def trial_spec(spec: ExperimentSpec, waiting: Waiting, place: Place) -> TrialSpe
         max_trials=place.machine.max_trials,
         environment={**spec.trial_environment, **place.machine.environment},
         base_environment=spec.base_environment,
+        loads=loads if isinstance(loads, str) else None,
     )
 
 

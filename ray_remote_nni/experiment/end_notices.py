@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from ray_remote_nni.experiment.checkpoints import Checkpoints
 from ray_remote_nni.experiment.outcome import Outcome
 from ray_remote_nni.records.model import NoticeLevel, TrialRecord
+from ray_remote_nni.trial.spec import Started, TrialSpec
+from ray_remote_nni.tuner.needs import Needs
 
 #: So many kinds of failure are told; whoever has more of them knows.
 _MOST_KINDS = 10
@@ -18,8 +21,9 @@ _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
 class EndNotices:
     """Knows what was told. `trials` are those of the experiment, some of which may have ended before."""
 
-    def __init__(self, experiment_id: str, trials: Iterable[TrialRecord]) -> None:
+    def __init__(self, experiment_id: str, trials: Sequence[TrialRecord], needs: Needs) -> None:
         self._experiment_id = experiment_id
+        self._checkpoints = Checkpoints(needs, trials)
         self._kinds: set[str] = set()
         self._failed = 0
         self._succeeded = False
@@ -29,12 +33,15 @@ class EndNotices:
                 self._failed += 1
                 self._kinds.add(_kind(trial.error or ""))
 
-    def of(self, trial_id: str, exit_code: int, outcome: Outcome) -> list[tuple[NoticeLevel, str]]:
+    def of(
+        self, trial: TrialSpec, started: Started | None, exit_code: int, outcome: Outcome
+    ) -> list[tuple[NoticeLevel, str]]:
         """Return what to tell of a trial's end, which is often nothing."""
+        notices = self._checkpoints.of(trial, started, outcome)
         if outcome.status == "FAILED":
-            return self._of_failure(trial_id, exit_code, outcome.error or "")
+            return notices + self._of_failure(trial.trial_id, exit_code, outcome.error or "")
         self._succeeded |= outcome.status == "SUCCEEDED"
-        return [("warning", outcome.warning)] if outcome.warning else []
+        return [*notices, ("warning", outcome.warning)] if outcome.warning else notices
 
     def _of_failure(self, trial_id: str, exit_code: int, error: str) -> list[tuple[NoticeLevel, str]]:
         notices: list[tuple[NoticeLevel, str]] = []

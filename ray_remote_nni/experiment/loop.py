@@ -33,6 +33,7 @@ from ray_remote_nni.trial.inbox import Inbox, inbox_name
 from ray_remote_nni.trial.spec import Ended, Reported
 from ray_remote_nni.trial.task import on_node
 from ray_remote_nni.trial.workspace import experiment_directory
+from ray_remote_nni.tuner.needs import needs_of
 from ray_remote_nni.words import plural
 
 _LOG = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class ExperimentLoop:
         self._time_limit = TimeLimit(spec.max_experiment_duration_s, trials)
         assessor = create_judge(spec, trials)
         self._assessing = None if assessor is None else Assessing(assessor, self._stop_early)
-        self._end_notices = EndNotices(spec.experiment_id, trials)
+        self._end_notices = EndNotices(spec.experiment_id, trials, needs_of(spec.tuner))
         self._retries: dict[str, int] = {}
         self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
         self._endings: dict[str, Ending] = {}
@@ -275,7 +276,7 @@ class ExperimentLoop:
             exit_code=ended.exit_code,
             outcome=ended.reason or "ended",
             error=outcome.error,
-            notices=self._end_notices.of(trial.trial_id, ended.exit_code, outcome),
+            notices=self._end_notices.of(trial, started, ended.exit_code, outcome),
         )
         self._tell(trial.trial_id, outcome.value, attempt.metrics, succeeded=outcome.status == "SUCCEEDED")
 

@@ -15,7 +15,7 @@ class TrialSpec:
     indices of those it gets, each shared by `trials_per_gpu` at most. `max_trials` is the most that may run on the
     machine at once, None for no limit. `environment` is the configuration's
     trialEnvironment; `base_environment` replaces the machine's own, None leaves that. `timeout_s` is None for no
-    limit.
+    limit. `loads` is where it goes on from what an earlier trial saved, None where it does not.
     """
 
     experiment_id: str
@@ -32,15 +32,20 @@ class TrialSpec:
     max_trials: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     base_environment: Mapping[str, str] | None = None
+    loads: str | None = None
 
 
 @dataclass(frozen=True)
 class Started:
-    """The trial's process runs, since `time` (seconds since the epoch). `machine` is the configuration's host."""
+    """The trial's process runs, since `time` (seconds since the epoch). `machine` is the configuration's host.
+
+    `missing` says that what it goes on from was not there.
+    """
 
     machine: str
     gpu_indices: tuple[int, ...]
     time: float
+    missing: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ class Needs:
 
     #: The argument that names a folder which all its trials share, if there is such a one.
     shared_folder: str | None = None
+    #: The parameters that name where in it a trial goes on from what another saved, and where it saves.
+    loads: str | None = None
+    saves: str | None = None
     #: Whether the last intermediate result of a trial that succeeds without a final one is to be told as that, as in
     #: NNI's hyperband_advisor and bohb_advisor.
     last_intermediate: bool = False
@@ -25,7 +28,7 @@ _NEEDS: Mapping[str, Needs] = {
     "Batch": Needs(learns=False),
     "Hyperband": Needs(last_intermediate=True),
     "BOHB": Needs(last_intermediate=True),
-    "PBT": Needs(shared_folder="all_checkpoint_dir"),
+    "PBT": Needs(shared_folder="all_checkpoint_dir", loads="load_checkpoint_dir", saves="save_checkpoint_dir"),
 }
 
 

@@ -43,6 +43,19 @@ def test_a_trial_tells_its_start_its_metrics_and_its_end_in_order(trial: ATrial)
     assert before <= started.time <= ended.time <= time.time()
 
 
+def test_what_a_trial_goes_on_from_and_does_not_find_is_told_though_it_makes_that_itself(
+    trial: ATrial, tmp_path: Path
+) -> None:
+    saved = str(tmp_path / "saved")
+
+    def missing(loads: str | None) -> bool:
+        started, *_ = trial.run(f"mkdir -p {saved}", loads=loads)
+        assert isinstance(started, Started)
+        return started.missing
+
+    assert [missing(saved), missing(saved), missing(None)] == [True, False, False]
+
+
 def test_a_short_trial_is_told_in_one_batch(trial: ATrial) -> None:
     assert len(list(trial.attempt(report(1, "FINAL")))) == 1
 
