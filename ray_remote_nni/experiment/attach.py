@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 
 from ray_remote_nni.cluster.dashboard import Dashboard, JobUnknown
-from ray_remote_nni.errors import ClusterError, MachineError
+from ray_remote_nni.errors import ClusterError, MachineError, RayNniError
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.experiment.mirror import follow
+from ray_remote_nni.experiment.mirror import RecordsNotRead, follow
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.records.connection import RecordsUnwritable
 from ray_remote_nni.records.model import ExperimentStatus
@@ -56,6 +56,8 @@ async def attach(
                 on_trouble("")
                 pause = 1.0
                 return await _watch(entry, head, on_change, seen)
+        except RecordsNotRead as error:
+            raise DriverDied(entry.experiment_id, str(error).rstrip(".")) from error
         except (MachineError, RecordsUnwritable) as error:
             on_trouble(f"{error} The experiment goes on there; trying again.")
         await asyncio.sleep(pause)
@@ -75,7 +77,7 @@ async def _watch(
     finally:
         for task in (starting, watching):
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, MachineError, ClusterError, RecordsUnwritable):
+            with contextlib.suppress(asyncio.CancelledError, RayNniError):
                 await task
 
 
@@ -97,8 +99,8 @@ async def _follow(
             elif dead_since is None:
                 dead_since = time.monotonic()
             elif time.monotonic() - dead_since > (_DEAD_S if seen.is_set() else _UNSEEN_S):
-                why = f"the disk of {head.machine.label} is full: make room there" if pulse.disk_full else ""
-                raise DriverDied(entry.experiment_id, why)
+                full = f"the disk of {head.machine.label} is full, or your quota on it: make room there"
+                raise DriverDied(entry.experiment_id, full if pulse.disk_full else "")
     if shown == 0.0:
         raise DriverDied(entry.experiment_id, "it left no records")
     raise MachineError(head.machine.host, "the connection was lost.")

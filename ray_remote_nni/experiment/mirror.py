@@ -20,7 +20,7 @@ from ray_remote_nni.cluster.module import run_module
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.together import failures_of
 from ray_remote_nni.cluster.transport import Transport
-from ray_remote_nni.errors import MachineError
+from ray_remote_nni.errors import MachineError, RayNniError
 from ray_remote_nni.experiment.collect import ARCHIVE_MARK, OUTPUTS
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry
@@ -56,11 +56,15 @@ class Pulse:
         return self.status == "RUNNING" and self.driver_alive
 
 
+class RecordsNotRead(RayNniError):
+    """The head has records of the experiment that cannot be read, in its own words."""
+
+
 def follow(entry: ExperimentEntry, head: Head) -> AsyncGenerator[Pulse, None]:
     """Keep the mirror's records up with the head's; yield a pulse after each burst of changes.
 
-    Ends when the experiment has ended, or the head says no more. Raises MachineError where the connection is lost.
-    Close it: a process on the head feeds it.
+    Ends when the experiment has ended, or the head says no more. Raises MachineError where the connection is lost, and
+    RecordsNotRead where there are records that say nothing. Close it: a process on the head feeds it.
     """
     return _feed(entry, head, "--follow")
 
@@ -68,15 +72,17 @@ def follow(entry: ExperimentEntry, head: Head) -> AsyncGenerator[Pulse, None]:
 async def catch_up(entry: ExperimentEntry, head: Head) -> Pulse | None:
     """Bring the mirror's records up to date once; None where the head has none of this experiment."""
     latest = None
-    async with aclosing(_feed(entry, head)) as pulses:
-        async for pulse in pulses:
-            latest = pulse
+    with contextlib.suppress(RecordsNotRead):
+        async with aclosing(_feed(entry, head)) as pulses:
+            async for pulse in pulses:
+                latest = pulse
     return latest
 
 
 async def _feed(entry: ExperimentEntry, head: Head, *arguments: str) -> AsyncGenerator[Pulse, None]:
     since = last_rev(entry.mirror) if entry.mirror.exists() else 0
     directory = head.experiment_directory(entry.experiment_id)
+    told = False
     async with head.run(_FEED, directory, "--since", str(since), *arguments) as stream:
         burst: list[Change] = []
         async for line in stream.lines():
@@ -90,6 +96,11 @@ async def _feed(entry: ExperimentEntry, head: Head, *arguments: str) -> AsyncGen
                     await asyncio.to_thread(apply_changes, entry.mirror, burst)
                     burst = []
                 yield Pulse(said["status"], said["driverAlive"], said["requests"], said.get("diskFull", False))
+                told = True
+        if not told:
+            code, errors = await stream.wait()
+            if code == RayNniError.exit_code:
+                raise RecordsNotRead(last_line(errors, "its records cannot be read"))
 
 
 def _said(line: bytes, head: Head) -> Change | dict[str, Any]:

@@ -75,7 +75,8 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
             return _open_to_read(path, mode)
         except sqlite3.OperationalError as error:
             cause = error
-    why = "a writer was cut off, and its folder must be writable for the repair" if _needs_repair(path) else f"{cause}"
+    repair = "a writer was cut off, and its folder must be writable, with room on the disk, for the repair"
+    why = repair if _needs_repair(path) else f"{cause}"
     raise RecordsUnreadable(path, f"cannot be read: {why}.") from cause
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import select
-import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -17,7 +18,7 @@ from typing import Any
 from ray_remote_nni.errors import RayNniError
 from ray_remote_nni.records.abandoned import close_abandoned
 from ray_remote_nni.records.changes import Change, read_changes
-from ray_remote_nni.records.connection import connect_to_read
+from ray_remote_nni.records.connection import RecordsMissing, connect_to_read
 from ray_remote_nni.records.driver import driver_alive
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.records.schema import RECORDS_FILE
@@ -27,8 +28,10 @@ POLL_S = 0.2
 SIGN_OF_LIFE_S = 2.0
 #: How long to wait for a driver that has not made the records yet.
 FIRST_RECORDS_S = 60.0
+#: How long to wait where there are some that cannot be read.
+UNREADABLE_S = 5.0
 
-#: With less than this on its disk the experiment's driver does not get far.
+#: With less room than this the experiment's driver does not get far.
 _FULL_BYTES = 2**20
 
 FEED_VERSION = 1
@@ -58,7 +61,7 @@ def feed(path: Path, since: int, pause: Callable[[float], bool] | None = None) -
                 now = time.time()
                 alive = driver_alive(experiment, now)
                 # What a driver dies of before it can record it.
-                full = not alive and shutil.disk_usage(path.parent).free < _FULL_BYTES
+                full = not alive and _is_full(path.parent)
                 # Our time goes with it: the reader's clock may be off, and durations are counted on ours.
                 yield {
                     "end": rev,
@@ -73,6 +76,18 @@ def feed(path: Path, since: int, pause: Callable[[float], bool] | None = None) -
                     return
             if pause is None or not pause(POLL_S):
                 return
+
+
+def _is_full(folder: Path) -> bool:
+    """Tell whether a disk has no room for us: only writing tells of a quota, and of a disk without inodes."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(os.urandom(_FULL_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def read_line(line: str | bytes) -> Change | dict[str, Any]:
@@ -119,14 +134,19 @@ def _write(documents: Iterable[dict[str, Any]]) -> None:
 
 
 def _await(path: Path, pause: Callable[[float], bool]) -> None:
-    deadline = time.monotonic() + FIRST_RECORDS_S
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    patience = FIRST_RECORDS_S
+    while time.monotonic() < began + patience:
         try:
             connect_to_read(path).close()
             return
+        except RecordsMissing:
+            pass
         except RayNniError:
-            if not pause(POLL_S):
-                return
+            # It may be in the making; else nobody does it any good.
+            patience = min(patience, time.monotonic() - began + UNREADABLE_S)
+        if not pause(POLL_S):
+            return
 
 
 def _pause_while_somebody_listens() -> Callable[[float], bool]:

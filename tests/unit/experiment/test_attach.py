@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from ray_remote_nni.errors import MachineError
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.attach import DriverDied, attach
 from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.experiment.stop import stop_experiment
 
@@ -33,6 +35,8 @@ def test_watching_waits_where_a_full_disk_here_takes_no_records_until_there_is_r
         if message:
             resource.setrlimit(resource.RLIMIT_FSIZE, room)
 
+    # Bytecode that is cut off Python takes for whole, in all later tests: what the head runs is compiled before.
+    asyncio.run(catch_up(replace(entry, directory=f"{entry.directory}-before"), Head(cluster(home), LocalTransport())))
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, room[1]))
     try:
         status = asyncio.run(attach(entry, ClusterAccess(cluster(home), None), lambda: None, trouble))
@@ -83,3 +87,15 @@ def test_a_stop_waits_until_a_machine_that_hangs_is_given_up(
         pulse = asyncio.run(stop_experiment(entry, Head(cluster(home), LocalTransport())))
     assert pulse is not None
     assert pulse.status == "STOPPED"
+
+
+def test_a_driver_whose_records_cannot_be_read_is_told_with_what_is_wrong_with_them(
+    home: Path, entry: ExperimentEntry
+) -> None:
+    file = home / ".ray-nni" / "experiments" / "exp12345" / "records.sqlite"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"no records" * 1000)
+    watching = attach(entry, ClusterAccess(cluster(home), None), lambda: None, lambda message: None)
+    with pytest.raises(DriverDied, match="is not an experiment's records"):
+        asyncio.run(asyncio.wait_for(watching, 20))
+    assert asyncio.run(catch_up(entry, Head(cluster(home), LocalTransport()))) is None

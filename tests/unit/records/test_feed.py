@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -102,16 +103,20 @@ def test_a_dead_driver_is_told(store: RecordStore, path: Path) -> None:
     assert end["driverAlive"] is False
 
 
-def test_a_disk_that_is_full_is_told_once_it_may_be_what_the_driver_died_of(
-    store: RecordStore, path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_or_a_quota_that_is_full_is_told_once_it_may_be_what_the_driver_died_of(
+    store: RecordStore, path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
+    def no_room(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
     def disk_full() -> bool:
         (*_, end) = feed(path, since=0)
         return bool(end["diskFull"])
 
     store.set_driver(pid=2**22 + 1, start=1, now=1.0)
     assert not disk_full()
-    monkeypatch.setattr("ray_remote_nni.records.feed._FULL_BYTES", 2**80)
+    monkeypatch.setattr("ray_remote_nni.records.feed.os.fsync", no_room)
     assert disk_full()
     store.set_driver()
     assert not disk_full()
