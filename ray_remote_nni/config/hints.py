@@ -41,8 +41,8 @@ V1_NAMES = {
     "multiPhase": "",
     "includeIntermediateResults": "",
     "trainingServicePlatform": "platform in the block trainingService",
-    "preCommand": "part of trialCommand",
-    "trialPrepareCommand": "part of trialCommand",
+    "preCommand": "the beginning of trialCommand",
+    "trialPrepareCommand": "the beginning of trialCommand",
 }
 _TOP = "at the top level of the file"
 #: Arguments of tuners and assessors.
@@ -78,7 +78,10 @@ def hint_for_unknown(key: str, model: type[BaseModel], path: FieldPath) -> Hint:
         meant = v1_meaning if v1_meaning in names else None
         belongs = _TRIAL_BLOCK if fold(key) == "trial" and not path else ()
         message = f"this is a v1 name; in the v2 schema this is {v1_meaning}"
-        return Hint(message, "Write those" if belongs else f"Write {v1_meaning}", meant, belongs)
+        remedy = "Write those" if belongs else f"Write {v1_meaning}"
+        if v1_meaning.startswith("the beginning of"):
+            remedy = "Write it there, followed by && and what runs now"
+        return Hint(message, remedy, meant, belongs)
     if path == ("trainingService",) and fold(key) in map(fold, field_names(RemoteConfig)):
         return Hint("there is no such field with platform local", "Write platform: remote, or remove it")
     if model is AlgorithmConfig and key in _ARGUMENTS:

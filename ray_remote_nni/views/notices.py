@@ -15,7 +15,7 @@ STYLES = {"info": "cyan", "warning": "yellow", "error": "bold red"}
 
 
 def notice_block(notice: NoticeRecord, whole: bool = True) -> RenderableType:
-    """Return a notice for a terminal, its first line wrapped beside its time; unless `whole`, that alone.
+    """Return a notice for a terminal, its first line wrapped beside its time; unless `whole`, with the last one.
 
     Further lines are a program's, and stay as they are: marks in a traceback point at what stands above them.
     """
@@ -41,6 +41,7 @@ def _text(notice: NoticeRecord, whole: bool) -> Text:
     if notice.trial_id is not None and notice.trial_id not in said:
         said = f"trial {notice.trial_id}: {said}"
     first, _, rest = said.partition("\n")
-    if rest:
-        said = said if whole else f"{first} …"
+    if rest and not whole:
+        # Of what a program said, the last line has the cause, most of all in Python.
+        said = f"{first} … {rest.splitlines()[-1].strip()}"
     return Text.assemble((f"{notice.level}: ", STYLES.get(notice.level, "bold")), said)

@@ -189,8 +189,8 @@ def test_a_flood_of_failures_does_not_bury_the_terminal(store: RecordStore, read
         for number in range(WHOLE_NOTICES + 5):
             store.add_notice("error", f"trial {number} failed:\nTraceback\nValueError")
             view.update(reader)
-    assert printed(console).count("ValueError") == WHOLE_NOTICES
-    assert any(line.endswith(f"trial {WHOLE_NOTICES + 4} failed: …") for line in printed(console))
+    assert printed(console).count("Traceback") == WHOLE_NOTICES
+    assert any(line.endswith(f"trial {WHOLE_NOTICES + 4} failed: … ValueError") for line in printed(console))
 
 
 def test_a_note_is_said_once(reader: RecordReader) -> None:
