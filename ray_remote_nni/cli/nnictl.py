@@ -49,9 +49,9 @@ _OPTIONS = {
 _CONFIG_COMMANDS = ("run", "up", "check", "down")
 _ONE = "stop ends one experiment: name it, as ray-nni status lists it. ray-nni down ends all of a cluster"
 _WEB = "There is no web server of NNI's to give a port: leave it out. ray-nni dashboard has the address of Ray's"
-# Options of nnictl that ours of the same name do not take.
+# What nnictl takes, and our command of the same name does not.
 _NO_OPTIONS: Mapping[tuple[str, str], str] = {
-    **{("stop", option): _ONE for option in ("--all", "-a")},
+    **{("stop", option): _ONE for option in ("--all", "-a", "all")},
     **{(command, option): _WEB for command in ("run", "resume", "stop") for option in ("--port", "-p")},
     **{
         (command, option): f"Leave it out: {command} shows the experiment until it ends, unless you add --detach"

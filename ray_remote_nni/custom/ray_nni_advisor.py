@@ -187,15 +187,22 @@ def _code(command):
 
 
 class _OldNames:
-    """The last finder: provides the modules in which NNI 1.x and 2.x had what an advisor imports."""
+    """The last finder: provides the modules in which NNI 1.x and 2.x had what an advisor imports.
+
+    And json_tricks, which comes with NNI, and which advisors write what they send with.
+    """
 
     def find_spec(self, name, path=None, target=None):
-        return ModuleSpec(name, self) if name in _OLD_NAMES else None
+        return ModuleSpec(name, self) if name in _OLD_NAMES or name == "json_tricks" else None
 
     def create_module(self, spec):
         return None
 
     def exec_module(self, module):
+        if module.__name__ == "json_tricks":
+            nni = import_module("nni")
+            module.dumps, module.loads = nni.dump, nni.load
+            return
         base = import_module(_BASE)
         module.MsgDispatcherBase = base.MsgDispatcherBase
         module.CommandType = base.CommandType

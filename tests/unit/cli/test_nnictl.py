@@ -31,6 +31,7 @@ from ray_remote_nni.cli.nnictl import hint_for
         ("algo register --meta m.yml", "codeDirectory and className"),
         ("run --config config.yml", "Type: ray-nni run config.yml"),
         ("stop --all", "stop ends one experiment"),
+        ("stop all", "stop ends one experiment"),
         ("run config.yml --port 8080", "There is no web server"),
         ("resume abc -f", "resume shows the experiment until it ends"),
     ],

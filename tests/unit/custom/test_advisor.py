@@ -78,7 +78,7 @@ ADVISOR = """
 """
 #: As NNI's own example has it: the modules of 1.x, metrics that are numbers, and trials that nobody has asked for.
 OLD_ADVISOR = """
-    import json
+    import json_tricks
     from nni import parameter_expressions
     from nni.msg_dispatcher_base import MsgDispatcherBase
     from nni.protocol import CommandType, send
@@ -95,7 +95,7 @@ OLD_ADVISOR = """
 
         def handle_request_trial_jobs(self, data):
             x = parameter_expressions.uniform(*self.range, Draws())
-            send(CommandType.NewTrialJob, json.dumps({"parameter_id": 1, "parameters": {"x": x}}))
+            send(CommandType.NewTrialJob, json_tricks.dumps({"parameter_id": 1, "parameters": {"x": x}}))
 
         def handle_trial_end(self, data):
             pass
@@ -106,7 +106,7 @@ OLD_ADVISOR = """
 """
 #: What an advisor needs of NNI 2.7 and before, which is for Pythons that are not everywhere: commands go to a pipe.
 OLD_NNI = {
-    "__init__": "",
+    "__init__": "from json import dumps as dump, loads as load",
     "runtime/__init__": "",
     "utils": """
         class MetricType:
