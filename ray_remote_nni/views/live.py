@@ -28,6 +28,9 @@ EARLIER_NOTICES = 5
 #: So many notices are shown whole, with the lines of stderr that they may bring; later ones by their first line.
 WHOLE_NOTICES = 10
 
+#: So much of a trial's parameters is in a line of a file: a tuner of one's own may make kilobytes of them.
+_LONGEST = 400
+
 
 class LiveView:
     """Shows snapshots as they come, on `console`, which is stderr's: stdout carries results only.
@@ -134,6 +137,7 @@ def _progress_line(snapshot: Snapshot) -> str:
     if any(snapshot.counts.values()):
         line = f"{snapshot.progress} ended; {counts_text(snapshot.counts, over=snapshot.experiment.ended)}"
     if snapshot.best is not None:
-        line += f"; best {number(snapshot.best.value)}, {trial_title(snapshot.best)}: "
-        line += parameters_line(snapshot.best.parameters)
+        line += f"; best {number(snapshot.best.value)}, {trial_title(snapshot.best)}"
+        if parameters := parameters_line(snapshot.best.parameters):
+            line += f": {parameters}" if len(parameters) <= _LONGEST else f": {parameters[:_LONGEST]} …"
     return line if snapshot.experiment.status == "RUNNING" else f"{snapshot.experiment.status}; {line}"

@@ -193,6 +193,19 @@ def test_a_flood_of_failures_does_not_bury_the_terminal(store: RecordStore, read
     assert any(line.endswith(f"trial {WHOLE_NOTICES + 4} failed: … ValueError") for line in printed(console))
 
 
+@pytest.mark.parametrize(("parameters", "end"), [({"graph": list(range(300))}, " …"), ({}, "trial 0 (t0000)")])
+def test_a_line_about_progress_is_no_longer_than_a_glance(
+    parameters: dict[str, object], end: str, reader: RecordReader, add: Callable[..., None]
+) -> None:
+    add(0, 0.5, **parameters)
+    console = pipe()
+    with LiveView(console, clock=lambda: NOW) as view:
+        view.update(reader)
+    [line] = printed(console)
+    assert line.endswith(end)
+    assert len(line) < 500
+
+
 def test_a_note_is_said_once(reader: RecordReader) -> None:
     console = pipe()
     with LiveView(console, clock=lambda: NOW) as view:
