@@ -18,7 +18,7 @@ from ray_remote_nni.cluster.windows.recognise import WindowsShell, windows_known
 from ray_remote_nni.errors import MachineError
 from ray_remote_nni.guard.start import IDENTITY_FILE
 
-_SOURCES = (Path(__file__).parent / "remote/place.py", Path(__file__).parent / "remote/facts.py")
+_SOURCES = tuple(Path(__file__).parent / f"remote/{name}.py" for name in ("place", "limits", "facts"))
 #: What takes the place of some of its functions on Windows.
 _ON_WINDOWS = Path(__file__).parent / "remote/windows_facts.py"
 #: A failure is told on standard output, and with exit code 0, or the machine's shell would go on with its next Python.
@@ -62,6 +62,8 @@ class MachineFacts:
     says what lies in the place of ~/.ray-nni that cannot be used. Who has the same
     `boot_id` runs on the same kernel. `taken_ports` are those of
     the fixed ones that something listens on, each with the name of this user's cluster whose node that is, or "".
+    `process_room` is how many processes and threads may still be started, None where no limit is known, and
+    `process_limit` says which limit that is.
     `clock_skew_s` is how far its clock is ahead of ours.
     """
 
@@ -93,6 +95,8 @@ class MachineFacts:
     tmp_problem: str = ""
     noexec: bool = False
     boot_id: str = ""
+    process_room: int | None = None
+    process_limit: str = ""
 
     @classmethod
     def parse(cls, answer: str) -> MachineFacts:
@@ -184,7 +188,9 @@ async def _ask(transport: Transport, question: Question, python_path: str | None
 
 async def _ask_windows(transport: Transport, shell: WindowsShell, question: Question, tried: tuple[str, ...]) -> str:
     source = _HOOK + "".join(file.read_text(encoding="utf-8") for file in (*_SOURCES, _ON_WINDOWS))
-    asked = sent_module(source, vars(question), "print('\\n' + json.dumps(dict(result, **place_facts())))")
+    asked = sent_module(
+        source, vars(question), "print('\\n' + json.dumps(dict(result, **place_facts(), **limit_facts())))"
+    )
     async with run_first_python(transport, shell, tried, ("-E", "-c", LOADER)) as stream:
         await stream.write(asked)
         stream.write_eof()
@@ -218,7 +224,7 @@ def facts_script(question: Question, python_path: str | None, python: str | None
         "\"$found\" -E - <<'END OF FACTS' 2>&1\n"
         # The folder that Python is started in comes first on its path, and may hold a random.py of the user's.
         f"import sys\nsys.path.pop(0)\n{source}\n"
-        f"print(json.dumps(dict(main({vars(question)!r}, None), **place_facts())))\nEND OF FACTS"
+        f"print(json.dumps(dict(main({vars(question)!r}, None), **place_facts(), **limit_facts())))\nEND OF FACTS"
     )
 
 

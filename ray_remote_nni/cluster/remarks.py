@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from ray_remote_nni.cluster.facts import MachineFacts
 from ray_remote_nni.cluster.plan import MachineSettings, offered_gpus
+from ray_remote_nni.cluster.requirements import NODE_PROCESSES
 
 _TOLERATED_SKEW_S = 60
 _ROOMY_BYTES = 2 * 1024**3
+_ROOMY_PROCESSES = 600
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,13 @@ def remarks(known: MachineFacts) -> list[Remark]:
             Remark(
                 f"its own name {known.hostname} does not resolve: each process of Ray starts 10 s later.",
                 f"Add to its /etc/hosts: 127.0.1.1 {known.hostname}",
+            )
+        )
+    if known.guard is None and NODE_PROCESSES <= (known.process_room or 0) < _ROOMY_PROCESSES:
+        found.append(
+            Remark(
+                f"only {known.process_room} more processes and threads may be started there ({known.process_limit}).",
+                "Ray starts some 70 on a node, 330 on the head, and 25 for each trial at once: have that limit raised.",
             )
         )
     if known.free_bytes < _ROOMY_BYTES and not (known.write_problem or known.root_problem):

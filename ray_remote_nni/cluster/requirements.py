@@ -11,6 +11,8 @@ from ray_remote_nni.errors import MachineError
 
 MINIMUM_RAY = (2, 60)
 SUPPORTED_PYTHONS = ((3, 10), (3, 13))
+#: Processes and threads of a node that is no head and runs no trials, seen with two CPUs.
+NODE_PROCESSES = 70
 _NEEDED_BYTES = 300 * 1024 * 1024
 #: A node's folder, from the home on.
 _SHORTEST_FOLDER = "/.ray-nni/clusters/abcdef/0"
@@ -62,6 +64,9 @@ def _check_place(machine: MachineSettings, known: MachineFacts) -> list[tuple[st
     if known.tmp_problem and known.system == "Linux" and not fits_home(known, f"{known.home}{_SHORTEST_FOLDER}"):
         what = f"its /tmp cannot be written to ({known.tmp_problem}), and the sockets of Ray need shorter paths than"
         problems.append((f"{what} there are in {known.home}.", "Make it writable (mode 1777), or make room in it."))
+    if known.guard is None and known.process_room is not None and known.process_room < NODE_PROCESSES:
+        what = f"only {known.process_room} more processes and threads may be started there ({known.process_limit}), and"
+        problems.append((f"{what} a node needs {NODE_PROCESSES}.", "Have that limit raised, or end what runs there."))
     if len(known.free_ports) < PORTS_PER_NODE:
         problems.append((f"no {PORTS_PER_NODE} TCP ports are free between {FIRST_PORT} and {LAST_PORT}.", ""))
     if known.guard is None:

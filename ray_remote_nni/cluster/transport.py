@@ -97,12 +97,12 @@ async def run_shell(transport: Transport, script: str) -> str:
             return result
         code, errors = await stream.wait()
     said = [line for line in (found + "\n" + errors.decode(errors="replace")).splitlines() if line.strip()]
-    told = [line for line in said if begin not in line and end not in line]
+    told = [line for line in said if begin not in line and end not in line and any(map(str.isalnum, line))]
     raise NoShell(
         transport.host,
         f"its shell did not run a command (exit code {code}{': ' + told[-1].strip() if told else ''}).",
         f"`{by_hand(transport.host)}` must print ok, and end: see what ~/.bashrc, or the like, does where nobody is at "
-        "a terminal (exit, exec, read).",
+        "a terminal (exit, exec, read). A restricted login shell (rbash, nologin) will not do.",
     )
 
 

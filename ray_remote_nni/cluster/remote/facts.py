@@ -16,7 +16,7 @@ import time
 
 
 def main(arguments, stream):
-    """Return the facts as a JSON object, but those of `place.py`; `MachineFacts` says what each of them is."""
+    """Return the facts as a JSON object, but for those of `place.py` and `limits.py`; `MachineFacts` explains each."""
     from importlib.util import find_spec
 
     # Windows takes these slashes too, and so all paths of ours look alike.

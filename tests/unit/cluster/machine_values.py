@@ -36,6 +36,8 @@ GOOD = {
     "tmp_problem": "",
     "noexec": False,
     "boot_id": "0123",
+    "process_room": None,
+    "process_limit": "",
 }
 
 

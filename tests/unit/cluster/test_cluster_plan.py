@@ -80,6 +80,10 @@ def test_a_good_machine_has_no_problem() -> None:
             {"home": "/home/somebody", "tmp_problem": "Permission denied"},
             "its /tmp cannot be written to (Permission denied)",
         ),
+        (
+            {"process_room": 40, "process_limit": "ulimit -u is 50"},
+            "only 40 more processes and threads may be started there (ulimit -u is 50), and a node needs 70",
+        ),
         ({"free_ports": (20001, 20002)}, "no 9 TCP ports are free"),
     ],
 )

@@ -22,7 +22,7 @@ from ray_remote_nni.cluster.facts import MachineFacts, Question, expand_home, re
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.node import node_runs
 from ray_remote_nni.cluster.remote import facts as remote
-from ray_remote_nni.cluster.remote import place
+from ray_remote_nni.cluster.remote import limits, place
 from ray_remote_nni.cluster.ssh import connect
 from ray_remote_nni.errors import MachineError
 from ray_remote_nni.guard.processes import read_process
@@ -52,7 +52,7 @@ def read_over_ssh(machine: SshMachine, known_hosts: Path, python_path: str | Non
 def ask(**changes: Any) -> dict[str, Any]:
     """The questions, asked in this process."""
     answer: dict[str, Any] = remote.main({**vars(QUESTION), **changes}, None)
-    return {**answer, **place.place_facts()}
+    return {**answer, **place.place_facts(), **limits.limit_facts()}
 
 
 def a_python(folder: Path, script: str) -> str:

@@ -160,6 +160,9 @@ def test_what_is_odd_about_a_machine_is_told_with_its_remedy() -> None:
     assert "set-ntp" in clock.remedy
     [name] = remarks(facts(hostname_resolves=False, hostname="gpu7"))
     assert "gpu7 does not resolve" in name.what
+    [few] = remarks(facts(process_room=400, process_limit="ulimit -u is 500"))
+    assert "only 400 more processes and threads may be started there (ulimit -u is 500)" in few.what
+    assert remarks(facts(process_room=400, process_limit="ulimit -u is 500", guard=4711)) == []
     [room] = remarks(facts(free_bytes=10**9))
     assert "953 MiB are free" in room.what
 
