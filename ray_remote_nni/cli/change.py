@@ -24,6 +24,7 @@ from ray_remote_nni.experiment.earlier_results import (
     told_of_use,
 )
 from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.logs import own_algorithms
 from ray_remote_nni.experiment.mirror import catch_up
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.status import cluster_of, refresh
@@ -201,7 +202,7 @@ def _say_enough(entry: ExperimentEntry, most: int) -> None:
 
 
 def _own_tuner(record: ExperimentRecord) -> bool:
-    return (record.config.get("tuner") or {}).get("className") is not None
+    return "tuner" in own_algorithms(record.config)
 
 
 def _say_outside(entry: ExperimentEntry, configurations: list[dict[str, Any]]) -> int:

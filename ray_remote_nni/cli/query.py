@@ -17,7 +17,7 @@ from ray_remote_nni.cli.cluster import JsonOption
 from ray_remote_nni.cli.experiment import ExperimentArgument
 from ray_remote_nni.cli.output import OUT, ask_secret, print_json, say
 from ray_remote_nni.errors import NotFound, UsageError
-from ray_remote_nni.experiment.logs import Stream, trial_output
+from ray_remote_nni.experiment.logs import Stream, algorithm_log, own_algorithms, trial_output
 from ray_remote_nni.experiment.registry import ExperimentEntry, experiments_with, find_experiment
 from ray_remote_nni.experiment.status import await_records, refresh
 from ray_remote_nni.records.model import TrialRecord
@@ -81,7 +81,9 @@ def trials(experiment: ExperimentArgument = None, as_json: JsonOption = False) -
 
 
 def logs(
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Its id.")],
+    trial: Annotated[
+        str, typer.Argument(metavar="TRIAL", help="Its id; or tuner or assessor, for what a class of your own printed.")
+    ],
     experiment: Annotated[
         str | None, typer.Option("--experiment", help="Its experiment; default: the latest, else the one that has it.")
     ] = None,
@@ -93,8 +95,15 @@ def logs(
     streams: list[Stream] = ["stdout", "stderr"]
     if stdout != stderr:
         streams = ["stdout"] if stdout else ["stderr"]
-    entry, record = _find_trial(trial, experiment)
-    for part in trial_output(entry, record, streams, ask_secret, follow=follow):
+    if trial == "tuner" or trial == "assessor":
+        with _records(experiment) as (entry, records):
+            if trial not in own_algorithms(records.experiment().config):
+                raise NotFound(f"Experiment {entry.experiment_id} has no {trial} of your own: others print nothing.")
+        parts = algorithm_log(entry, trial, ask_secret, follow=follow)
+    else:
+        entry, record = _find_trial(trial, experiment)
+        parts = trial_output(entry, record, streams, ask_secret, follow=follow)
+    for part in parts:
         sys.stdout.buffer.write(part)
         sys.stdout.buffer.flush()
 

@@ -23,7 +23,7 @@ class AlgorithmFailed(RayNniError):
 
     def __init__(self, who: str, what: str, where: str | None, log: Path, unfit: bool = False) -> None:
         at = f" ({where})" if where else ""
-        super().__init__(f"{who} failed: {what}{at}. All that it said is on the head, in {log}")
+        super().__init__(f"{who} failed: {what}{at}. All that it said: ray-nni logs {log.stem} (on the head in {log})")
         self.unfit = unfit
 
 

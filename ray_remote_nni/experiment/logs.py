@@ -1,17 +1,19 @@
-"""What a trial printed: from the mirror, or from its machine while that is up."""
+"""What a trial printed, or a tuner or assessor of one's own: from the mirror, or from its machine while that is up."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ray_remote_nni.cluster import remote as on_machines
 from ray_remote_nni.cluster.interpreter import send_module
 from ray_remote_nni.cluster.state import MachineState
+from ray_remote_nni.cluster.transport import Transport
+from ray_remote_nni.custom.process import Kind
 from ray_remote_nni.errors import NotFound
-from ray_remote_nni.experiment.access import ClusterAccess, access_cluster, cluster_named
+from ray_remote_nni.experiment.access import access_cluster, cluster_named
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.records.model import TrialRecord
 from ray_remote_nni.words import last_line
@@ -49,8 +51,36 @@ def trial_output(
     node = None if state is None else next((node for node in state.machines if node.label == trial.machine), None)
     if state is None or node is None:
         raise NotFound(f"The output of trial {trial.trial_id} is on {trial.machine}, whose cluster is not up.")
-    access = access_cluster(state, ask)
-    yield from _in_turn(_fetch(access, node, entry.experiment_id, trial.trial_id, elsewhere, follow=follow))
+    files = [f"trials/{trial.trial_id}/{stream}" for stream in elsewhere]
+    connect = access_cluster(state, ask).connect
+    yield from _in_turn(fetch(connect, node, entry.experiment_id, files, f"trial {trial.trial_id}", follow=follow))
+
+
+def own_algorithms(config: Mapping[str, Any]) -> list[Kind]:
+    """Return which of tuner and assessor are classes of the user's own, by an experiment's configuration."""
+    kinds: tuple[Kind, ...] = ("tuner", "assessor")
+    return [kind for kind in kinds if (config.get(kind) or {}).get("className") is not None]
+
+
+def algorithm_log(
+    entry: ExperimentEntry, kind: Kind, ask: Callable[[str], str], *, follow: bool = False
+) -> Iterator[bytes]:
+    """Yield what the experiment's own tuner or assessor said, in chunks; with `follow` go on until its process ends.
+
+    From the head while that is up: one that was resumed has said more since. Raises NotFound where it is not within
+    reach.
+    """
+    mirrored = entry.log_directory / f"{kind}.log"
+    state = cluster_named(entry.cluster)
+    if state is not None:
+        connect = access_cluster(state, ask).connect
+        yield from _in_turn(
+            fetch(connect, state.head, entry.experiment_id, [f"log/{kind}.log"], f"the {kind}", follow=follow)
+        )
+    elif mirrored.exists():
+        yield from _read(mirrored)
+    else:
+        raise NotFound(f"What the {kind} said is on the head of experiment {entry.experiment_id}, which is not up.")
 
 
 def _read(file: Path) -> Iterator[bytes]:
@@ -59,20 +89,23 @@ def _read(file: Path) -> Iterator[bytes]:
             yield chunk
 
 
-async def _fetch(
-    access: ClusterAccess,
+async def fetch(
+    connect: Callable[[MachineState], Awaitable[Transport]],
     node: MachineState,
     experiment_id: str,
-    trial_id: str,
-    streams: Sequence[Stream],
+    files: Sequence[str],
+    whose: str,
     *,
     follow: bool = False,
 ) -> AsyncGenerator[bytes, None]:
-    """Yield what the machine has, as it comes: it may be more than fits into memory."""
-    folder = f"{node.home}/.ray-nni/experiments/{experiment_id}/trials/{trial_id}"
-    connection = await access.connect(node)
+    """Yield what a machine has in files of an experiment, as it comes: it may be more than fits into memory.
+
+    Raises NotFound where one of them is not there.
+    """
+    folder = f"{node.home}/.ray-nni/experiments/{experiment_id}"
+    connection = await connect(node)
     try:
-        asked = {"mark": _MARK.decode(), "files": [f"{folder}/{stream}" for stream in streams], "follow": follow}
+        asked = {"mark": _MARK.decode(), "files": [f"{folder}/{file}" for file in files], "follow": follow}
         async with send_module(connection, node.python, _PRINT, asked) as remote:
             if not follow:
                 remote.write_eof()
@@ -87,7 +120,7 @@ async def _fetch(
             code, errors = await remote.wait()
         if code != 0:
             why = last_line(errors, f"{folder} cannot be read")
-            raise NotFound(f"There is no output of trial {trial_id} on {node.label}: {why}.")
+            raise NotFound(f"There is no output of {whose} on {node.label}: {why}.")
     finally:
         await connection.close()
 

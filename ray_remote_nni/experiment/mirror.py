@@ -1,4 +1,4 @@
-"""The client's mirror of an experiment: records that follow the head's, and the output of its trials."""
+"""The client's mirror of an experiment: records that follow the head's, the output of its trials, and its logs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from ray_remote_nni.cluster.module import run_module
 from ray_remote_nni.cluster.state import ClusterState, MachineState
 from ray_remote_nni.cluster.together import failures_of
 from ray_remote_nni.cluster.transport import Transport
-from ray_remote_nni.errors import MachineError, RayNniError
+from ray_remote_nni.custom.process import Kind
+from ray_remote_nni.errors import MachineError, NotFound, RayNniError
 from ray_remote_nni.experiment.collect import ARCHIVE_MARK, OUTPUTS
 from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.logs import fetch, own_algorithms
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.paths import private_folder
 from ray_remote_nni.records.changes import Change, apply_changes, last_rev
@@ -115,7 +117,9 @@ def _said(line: bytes, head: Head) -> Change | dict[str, Any]:
 async def pull_outputs(
     entry: ExperimentEntry, state: ClusterState, connect: Callable[[MachineState], Awaitable[Transport]]
 ) -> list[MachineError]:
-    """Bring the output of all ended trials that is not here yet; return what went wrong, machine by machine."""
+    """Bring the output of all ended trials that is not here yet, and what a tuner of one's own said; return what went
+    wrong, machine by machine.
+    """
     if not entry.mirror.exists():
         return []
     missing: dict[str, list[str]] = {}
@@ -123,11 +127,38 @@ async def pull_outputs(
         for trial in records.trials():
             if trial.ended and trial.machine and not (entry.trials_directory / trial.trial_id).is_dir():
                 missing.setdefault(trial.machine, []).append(trial.trial_id)
-    return await failures_of(
+        own = own_algorithms(records.experiment().config)
+    pulls = [
         _pull_from(entry, state, machine, missing[machine.label], connect)
         for machine in state.machines
         if machine.label in missing
-    )
+    ]
+    return await failures_of([*pulls, *(_pull_log(entry, state, kind, connect) for kind in own)])
+
+
+async def _pull_log(
+    entry: ExperimentEntry,
+    state: ClusterState,
+    kind: Kind,
+    connect: Callable[[MachineState], Awaitable[Transport]],
+) -> None:
+    """Bring what a tuner or assessor said, if it came into being."""
+    target = entry.log_directory / f"{kind}.log"
+    try:
+        private_folder(target.parent)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as folder:
+            part = Path(folder, target.name)
+            said = fetch(connect, state.head, entry.experiment_id, [f"log/{kind}.log"], f"the {kind}")
+            with open(part, "xb", opener=_private) as writing:
+                async with aclosing(said) as chunks:
+                    async for chunk in chunks:
+                        writing.write(chunk)
+            os.replace(part, target)
+    except NotFound:
+        return
+    except OSError as error:
+        message = f"what the {kind} said could not be kept in {target.parent}: {error}"
+        raise MachineError(state.head.label, message) from error
 
 
 async def _pull_from(

@@ -42,6 +42,11 @@ class ExperimentEntry:
         """Return the folder of the mirrored output of its trials."""
         return Path(self.directory) / "trials"
 
+    @property
+    def log_directory(self) -> Path:
+        """Return the folder of what its own tuner and assessor said."""
+        return Path(self.directory) / "log"
+
     def save(self) -> None:
         """Write the entry, whole or not at all."""
         with private_file(_file(self.experiment_id)) as file:

@@ -216,6 +216,8 @@ def test_own_tuners_and_assessors_are_told_what_nni_tells_and_their_errors_end_t
     assert failed["status"] == "ERROR"
     assert "IndexError" in failed["error"]
     assert "(mine.py, line 22, in generate_parameters)" in failed["error"]
+    assert "IndexError: list index out of range" in client.run("logs", "tuner").stdout
+    assert "IndexError" in (client.home / "nni-experiments" / failed["experiment"] / "log/tuner.log").read_text()
 
 
 def test_trials_that_a_tuner_sends_later_run_when_it_does(

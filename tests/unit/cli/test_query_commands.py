@@ -118,6 +118,11 @@ def test_the_output_of_a_trial_that_is_not_there_is_not_found(typed: Type, exper
     assert typed("logs", "zzzzz").code == 4
 
 
+def test_a_tuner_that_is_not_ones_own_has_no_log(typed: Type, experiment: ExperimentEntry) -> None:
+    said = typed("logs", "tuner")
+    assert (said.code, said.err) == (4, "Experiment exp12345 has no tuner of your own: others print nothing.\n")
+
+
 def test_output_that_is_out_of_reach_is_told_with_its_machine(typed: Type, experiment: ExperimentEntry) -> None:
     said = typed("logs", "bbbbb")
     assert said.code == 4

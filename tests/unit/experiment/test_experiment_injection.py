@@ -17,8 +17,7 @@ from test_upload import send
 
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.cluster.state import MachineState
-from ray_remote_nni.experiment.access import ClusterAccess
-from ray_remote_nni.experiment.logs import _fetch
+from ray_remote_nni.experiment import logs
 from ray_remote_nni.experiment.registry import find_experiment
 from ray_remote_nni.experiment.submit import driver_command
 from ray_remote_nni.paths import private_folder
@@ -46,13 +45,12 @@ def test_output_is_fetched_from_a_home_of_any_name(empty: Path, tmp_path: Path, 
     trial.mkdir(parents=True, exist_ok=True)
     (trial / "stdout").write_text("said")
 
-    class Access:
-        async def connect(self, _: MachineState) -> LocalTransport:
-            return LocalTransport()
+    async def connect(_: MachineState) -> LocalTransport:
+        return LocalTransport()
 
     async def fetch() -> bytes:
         node = cast(MachineState, type("Node", (), {"home": str(home), "host": "h", "python": sys.executable}))
-        parts = _fetch(cast(ClusterAccess, Access()), node, "exp12345", "aB3dE", ["stdout"])
+        parts = logs.fetch(connect, node, "exp12345", ["trials/aB3dE/stdout"], "trial aB3dE")
         return b"".join([part async for part in parts])
 
     assert asyncio.run(fetch()) == b"said"

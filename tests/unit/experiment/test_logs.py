@@ -19,7 +19,7 @@ from this_machine import cluster, on_machine
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.errors import NotFound
 from ray_remote_nni.experiment.access import ClusterAccess
-from ray_remote_nni.experiment.logs import Stream, _fetch, _in_turn, trial_output
+from ray_remote_nni.experiment.logs import Stream, _in_turn, algorithm_log, fetch, trial_output
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.records.reader import RecordReader
 
@@ -37,9 +37,8 @@ class Access:
 
 def fetched(home: Path, *streams: Stream, follow: bool = False) -> Any:
     node = cast(Any, SimpleNamespace(home=str(home), label="gpu1", python=sys.executable))
-    return _in_turn(
-        _fetch(cast(Any, Access()), node, "exp12345", "aB3dE", streams or ["stdout"], follow=follow),
-    )
+    files = [f"trials/aB3dE/{stream}" for stream in streams or ["stdout"]]
+    return _in_turn(fetch(Access().connect, node, "exp12345", files, "trial aB3dE", follow=follow))
 
 
 @pytest.fixture
@@ -167,5 +166,24 @@ def test_a_trial_that_has_not_started_has_no_output(home: Path, entry: Experimen
 
 def test_output_that_is_gone_from_its_machine_is_an_error_and_not_empty(home: Path, entry: ExperimentEntry) -> None:
     state = cluster(home)
+    connect = ClusterAccess(state, None).connect
     with pytest.raises(NotFound, match="aB3dE on localhost"):
-        list(_in_turn(_fetch(ClusterAccess(state, None), state.machines[0], "exp12345", "aB3dE", ["stdout"])))
+        list(_in_turn(fetch(connect, state.machines[0], "exp12345", ["trials/aB3dE/stdout"], "trial aB3dE")))
+
+
+def test_what_an_own_tuner_said_is_read_on_the_head_while_that_is_up_and_here_afterwards(
+    home: Path, entry: ExperimentEntry
+) -> None:
+    with pytest.raises(NotFound, match="which is not up"):
+        list(algorithm_log(entry, "tuner", lambda prompt: ""))
+    (entry.log_directory).mkdir(parents=True)
+    (entry.log_directory / "tuner.log").write_bytes(b"here")
+    assert list(algorithm_log(entry, "tuner", lambda prompt: "")) == [b"here"]
+
+    cluster(home).save()
+    folder = home / ".ray-nni/experiments/exp12345/log"
+    folder.mkdir(parents=True)
+    (folder / "tuner.log").write_bytes(b"on the head")
+    assert b"".join(algorithm_log(entry, "tuner", lambda prompt: "")) == b"on the head"
+    with pytest.raises(NotFound, match="no output of the assessor on localhost"):
+        list(algorithm_log(entry, "assessor", lambda prompt: ""))

@@ -135,6 +135,20 @@ def test_the_output_of_ended_trials_is_brought_here(home: Path, entry: Experimen
     assert (entry.trials_directory / "aB3dE" / "stdout").read_bytes() == b"out\xff\0\n"
 
 
+def test_what_an_own_tuner_said_is_brought_here_from_the_head(home: Path, entry: ExperimentEntry) -> None:
+    record_on_head(home, config={"tuner": {"className": "my.Tuner"}, "assessor": {"className": "my.Assessor"}})
+    asyncio.run(catch_up(entry, Head(cluster(home), LocalTransport())))
+    log = home / ".ray-nni/experiments/exp12345/log"
+    log.mkdir()
+    for said in (b"said", b"said, and more\xff"):
+        (log / "tuner.log").write_bytes(said)
+        # The assessor never came into being.
+        assert pull(home, entry) == []
+        assert files(entry.log_directory) == {"tuner.log": said}
+    (error,) = {str(error) for error in pull(home, entry, "off")}
+    assert "it is off" in error
+
+
 def test_a_machine_that_is_off_costs_only_its_own_trials_output(home: Path, entry: ExperimentEntry) -> None:
     record_on_head(home, ("aB3dE", "localhost"), ("bbbbb", "off"))
     asyncio.run(catch_up(entry, Head(cluster(home), LocalTransport())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from experiment_values import new_records
 
@@ -33,9 +34,9 @@ def on_machine(home: Path, trial_id: str = "aB3dE", experiment_id: str = "exp123
     return folder
 
 
-def record_on_head(home: Path, *ended: tuple[str, str]) -> None:
+def record_on_head(home: Path, *ended: tuple[str, str], **changes: Any) -> None:
     """Records of an experiment that is done, with a trial for each (id, machine)."""
-    with new_records(home / ".ray-nni" / "experiments" / "exp12345" / "records.sqlite") as store:
+    with new_records(home / ".ray-nni" / "experiments" / "exp12345" / "records.sqlite", **changes) as store:
         for sequence, (trial_id, machine) in enumerate(ended):
             store.add_trial(trial_id, sequence, {"x": 0.5}, start=True)
             store.finish(
