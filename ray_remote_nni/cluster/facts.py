@@ -57,7 +57,8 @@ class MachineFacts:
     `addresses` are those of its interfaces, loopback last; `ssh_address` is the one at which SSH reached it, empty
     without SSH. `installed` are the folders under ~/.ray-nni/lib/. `guard` is the PID of this cluster's guard, if one
     runs there. `place` is the folder that what is ours goes to, wherever ~/.ray-nni leads, and the home where that is
-    not there yet; `free_bytes` is the room on its disk, and `noexec` tells whether no program may be started from that.
+    not there yet; `free_bytes` is the room on its disk, `noexec` tells whether no program may be started from that, and
+    `takes_sockets` whether there may be sockets on it.
     `write_problem` says why it, and `tmp_problem` why /tmp, cannot be written to; empty where it can. `root_problem`
     says what lies in the place of ~/.ray-nni that cannot be used. Who has the same
     `boot_id` runs on the same kernel. `taken_ports` are those of
@@ -94,6 +95,7 @@ class MachineFacts:
     root_problem: str = ""
     tmp_problem: str = ""
     noexec: bool = False
+    takes_sockets: bool = True
     boot_id: str = ""
     process_room: int | None = None
     process_limit: str = ""

@@ -173,10 +173,10 @@ def _plan_node(
     temp_dir = directory if fits_home(known, directory) else f"/tmp/ray-nni-{name}-{index}"
     ray_python, python_link = (known.python, None) if windows else by_link(known.python, f"{temp_dir}/python")
     guard_socket = f"{directory}/guard.sock"
-    if not windows and len(guard_socket) > _LONGEST_SOCKET:
+    if not windows and (len(guard_socket) > _LONGEST_SOCKET or not known.takes_sockets):
         guard_socket = f"{temp_dir}/guard.sock"
     tmpdir = f"{directory}/tmp"
-    if not windows and len(tmpdir) > _LONGEST_TMPDIR:
+    if not windows and (len(tmpdir) > _LONGEST_TMPDIR or not known.takes_sockets):
         tmpdir = f"{temp_dir}/tmp"
     gpus = offered_gpus(machine, known)
     address = node_address(machine, known)
@@ -221,7 +221,7 @@ def fits_home(known: MachineFacts, directory: str) -> bool:
     """Tell whether Ray's temporary files of the node in this folder can lie in it; else they lie in /tmp."""
     # Ray has no sockets with a path on Windows, and no bash.
     short = len(directory) <= _LONGEST_TEMP_DIR and _is_plain(directory) and _is_plain(known.python)
-    return known.system == "Windows" or short
+    return known.system == "Windows" or (short and known.takes_sockets)
 
 
 def by_link(python: str, link: str) -> tuple[str, tuple[str, str] | None]:

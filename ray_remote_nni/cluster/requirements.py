@@ -62,8 +62,9 @@ def _check_place(machine: MachineSettings, known: MachineFacts) -> list[tuple[st
         remedy = f"Free at least 300 MiB, or make {known.home}/.ray-nni a link to a folder on a roomier disk."
         problems.append((f"only {free} MiB are free in {known.place}.", remedy))
     if known.tmp_problem and known.system == "Linux" and not fits_home(known, f"{known.home}{_SHORTEST_FOLDER}"):
-        what = f"its /tmp cannot be written to ({known.tmp_problem}), and the sockets of Ray need shorter paths than"
-        problems.append((f"{what} there are in {known.home}.", "Make it writable (mode 1777), or make room in it."))
+        what = f"its /tmp cannot be written to ({known.tmp_problem}), and the sockets of Ray have no place in"
+        why = "its path is too long, or its disk takes none"
+        problems.append((f"{what} {known.home}: {why}.", "Make /tmp writable (mode 1777), or make room in it."))
     if known.guard is None and known.process_room is not None and known.process_room < NODE_PROCESSES:
         what = f"only {known.process_room} more processes and threads may be started there ({known.process_limit}), and"
         problems.append((f"{what} a node needs {NODE_PROCESSES}.", "Have that limit raised, or end what runs there."))

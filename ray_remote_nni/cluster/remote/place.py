@@ -5,6 +5,7 @@ Runs in any Python 3.6 and up.
 
 import os
 import shutil
+import socket
 import tempfile
 
 
@@ -19,6 +20,7 @@ def place_facts():
         "write_problem": write_problem(place),
         "tmp_problem": write_problem("/tmp"),
         "noexec": is_noexec(place),
+        "takes_sockets": takes_sockets(place),
         "free_bytes": free_bytes(place),
     }
 
@@ -61,6 +63,23 @@ def write_problem(folder):
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def takes_sockets(folder):
+    """Tell whether there may be sockets in a folder: AFS and file systems of FUSE have none, say.
+
+    Where nothing can be written, or the path of one would be too long, it makes no difference.
+    """
+    path = os.path.join(folder, ".ray-nni-{}".format(os.getpid()))
+    if not hasattr(socket, "AF_UNIX") or len(os.fsencode(path)) > 100 or write_problem(folder):
+        return True
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(path)
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
 
 
 def is_noexec(path):

@@ -35,6 +35,7 @@ GOOD = {
     "root_problem": "",
     "tmp_problem": "",
     "noexec": False,
+    "takes_sockets": True,
     "boot_id": "0123",
     "process_room": None,
     "process_limit": "",

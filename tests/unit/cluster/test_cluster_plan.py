@@ -262,8 +262,12 @@ def test_no_path_of_a_socket_is_too_long_however_long_the_home_is(length: int) -
     assert node.directory.startswith(f"{home}/.ray-nni/")
 
 
-def test_outside_the_home_rays_temporary_folder_which_it_opens_to_all_lies_in_one_of_our_own() -> None:
-    node = plan((M1, facts(home="/" + "h" * 90))).nodes[0]
+@pytest.mark.parametrize("known", [facts(home="/" + "h" * 90), facts(takes_sockets=False)])
+def test_outside_the_home_rays_temporary_folder_which_it_opens_to_all_lies_in_one_of_our_own(
+    known: MachineFacts,
+) -> None:
+    node = plan((M1, known)).nodes[0]
+    assert node.temp_dir == "/tmp/ray-nni-abc123-0"
     assert option(node, "temp-dir") == f"{node.temp_dir}/ray"
     assert node.guard_socket == f"{node.temp_dir}/guard.sock"
     assert node.environment["TMPDIR"] == f"{node.temp_dir}/tmp"

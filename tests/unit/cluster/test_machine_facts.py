@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -246,6 +247,22 @@ def test_what_counts_is_the_disk_that_our_folder_is_on(home: Path) -> None:
     room = shutil.disk_usage("/dev/shm").free
     assert (told["place"], told["noexec"]) == ("/dev/shm", bool(os.statvfs("/dev/shm").f_flag & os.ST_NOEXEC))
     assert abs(told["free_bytes"] - room) < 2**28
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_disk_that_takes_no_sockets_is_told_and_no_try_of_one_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    class NoSocket(socket.socket):
+        def bind(self, address: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.chdir(tmp_path)
+    assert place.takes_sockets(".")
+    assert place.takes_sockets(str(tmp_path / "missing"))
+    monkeypatch.setattr(socket, "socket", NoSocket)
+    assert not place.takes_sockets(".")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
