@@ -9,6 +9,7 @@ from ray_remote_nni.config.legacy_names import (
     ALGORITHM_FIELDS,
     LOCAL_FIELDS,
     MACHINE_FIELDS,
+    OTHER_PLATFORMS,
     REMOTE_FIELDS,
     ROOT_BLOCKS,
     ROOT_FIELDS,
@@ -215,6 +216,12 @@ class _Converter:
             message = f"this is a v2 name, and {_PLATFORM} makes this a v1 file; in v1 this is {v1_name}"
             self._error(path, message, f"Write {v1_name}", entry)
             return v1_name if v1_name in known and block.get(v1_name) is None else None
+        foreign = next((name for name in OTHER_PLATFORMS if fold(name) == fold(entry.key)), None)
+        if foreign is not None:
+            instead = OTHER_PLATFORMS[foreign]
+            remedy = "Remove it" if instead is None else f"Remove it; {instead}"
+            self._error(path, "this is a field of other platforms", remedy, entry)
+            return None
         close = nearest(entry.key, known)
         if close is None:
             remedy = f"Remove it; accepted here: {some_of(known)}"

@@ -80,6 +80,16 @@ ALGORITHM_FIELDS: dict[str, tuple[str, ...] | None] = {
     "includeIntermediateResults": None,
 }
 
+# Fields of the platforms that are not supported, and what takes their place where something does.
+OTHER_PLATFORMS: dict[str, str | None] = {
+    **dict.fromkeys(("paiConfig", "paiYarnConfig", "kubeflowConfig", "frameworkcontrollerConfig", "amlConfig")),
+    **dict.fromkeys(("dltsConfig", "hybridConfig", "image", "virtualCluster", "shmMB", "authFile", "portList")),
+    **dict.fromkeys(("nniManagerNFSMountPath", "containerNFSMountPath", "paiStorageConfigName", "paiConfigPath")),
+    **dict.fromkeys(("ps", "worker", "master", "taskRoles", "privateRegistryAuthPath", "adaptive", "namespace")),
+    "cpuNum": "ray: {trialCpuNumber: 1} reserves CPUs for a trial",
+    "memoryMB": "ray: {trialMemory: 8gb} reserves memory for a trial",
+}
+
 # What a v2 name that stands in a v1 file is called there.
 V1_NAME_OF = {
     fold(v2): v1

@@ -125,6 +125,20 @@ def test_the_block_of_the_other_platform_is_dropped_with_a_warning(load: Load) -
     assert (warning.field, warning.line) == ("machineList", 6)
 
 
+def test_what_is_left_of_another_platform_is_told_as_such(problems: Problems) -> None:
+    text = REMOTE.replace("  gpuNum: 1\n", "  gpuNum: 1\n  cpuNum: 2\n  image: nni\n")
+    told = [problem for problem in problems(text + "paiConfig: {host: h}\n") if problem.level == "error"]
+    assert [(problem.field, problem.message, problem.remedy) for problem in told] == [
+        (
+            "trial.cpuNum",
+            "this is a field of other platforms",
+            "Remove it; ray: {trialCpuNumber: 1} reserves CPUs for a trial",
+        ),
+        ("trial.image", "this is a field of other platforms", "Remove it"),
+        ("paiConfig", "this is a field of other platforms", "Remove it"),
+    ]
+
+
 def test_that_a_tuner_had_several_threads_is_said_to_be_over(load: Load) -> None:
     [warning] = load(LOCAL + "multiThread: true\n").warnings
     assert "called one at a time, as in NNI since 2.4" in warning.message
