@@ -60,6 +60,13 @@ class Client:
         """Run a command with --json and return its document."""
         return json.loads(self.run(*arguments, "--json", code=code, timeout_s=timeout_s).stdout)
 
+    def run_at_once(self, *configs: Path) -> list[str]:
+        """Run these experiments to their ends at the same time, and return their ids."""
+        running = [self.start("run", config, "--json") for config in configs]
+        ended = [process.communicate(timeout=150) for process in running]
+        assert [process.returncode for process in running] == [0] * len(running), ended
+        return [json.loads(out)["experiment"] for out, _ in ended]
+
     def trials(self) -> list[dict[str, Any]]:
         """Return the trials of the latest experiment; empty where it has none yet, or there is no experiment."""
         process = self.start("trials", "--json")
