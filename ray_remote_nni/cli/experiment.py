@@ -96,7 +96,7 @@ def resume(experiment: ExperimentArgument = None, detach: DetachOption = False, 
     entry = find_experiment(experiment)
     access = access_cluster(cluster_of(entry, or_else=latest_cluster), ask_secret)
     try:
-        entry, ended = asyncio.run(resume_experiment(entry, access))
+        entry, ended = asyncio.run(resume_experiment(entry, access, say))
     except NothingLeft as left:
         say(str(left), "yellow")
         if not detach:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -58,9 +59,16 @@ class OwnAlgorithm:
         folder = directory / "log"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         code = directory / f"{self._kind}-code"
+        made_of = directory / f"{self._kind}-code.name"
+        name: str = self._own["code"]
         if not code.exists():
             # A copy of its own, which stays: a class may keep files beside itself.
-            make_working_copy(code_folder(self._own["code"]), str(code))
+            make_working_copy(code_folder(name), str(code))
+        elif made_of.exists() and made_of.read_text(encoding="utf-8") != name:
+            with tempfile.TemporaryDirectory(dir=directory) as fresh:
+                make_working_copy(code_folder(name), f"{fresh}/code")
+                _merge(Path(fresh, "code"), code)
+        made_of.write_text(name, encoding="utf-8")
         refused: AlgorithmFailed | None = None
         for ours in (False, True):
             try:
@@ -113,3 +121,17 @@ class OwnAlgorithm:
             raise
         self.advises = created["advises"]
         return process
+
+
+def _merge(fresh: Path, old: Path) -> None:
+    """Move all that is in a folder into another; what only that one has stays there."""
+    for path in fresh.iterdir():
+        there = old / path.name
+        if there.is_dir() and not there.is_symlink():
+            if path.is_dir() and not path.is_symlink():
+                _merge(path, there)
+                continue
+            shutil.rmtree(there)
+        else:
+            there.unlink(missing_ok=True)
+        os.replace(path, there)

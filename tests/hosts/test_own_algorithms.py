@@ -212,12 +212,21 @@ def test_own_tuners_and_assessors_are_told_what_nni_tells_and_their_errors_end_t
     ]
 
     failing = {**MINE, "classArgs": {"fail": True}}
-    failed = client.json("run", write(client, head, trial_pythons[0], TRIAL, tuner=failing), code=1)
+    config = write(client, head, trial_pythons[0], TRIAL, tuner=failing)
+    failed = client.json("run", config, code=1)
     assert failed["status"] == "ERROR"
     assert "IndexError" in failed["error"]
     assert "(mine.py, line 22, in generate_parameters)" in failed["error"]
     assert "IndexError: list index out of range" in client.run("logs", "tuner").stdout
     assert "IndexError" in (client.home / "nni-experiments" / failed["experiment"] / "log/tuner.log").read_text()
+
+    mine = config.parent / "own" / "mine.py"
+    mine.write_text(mine.read_text(encoding="utf-8").replace("return NUMBERS[17]", "pass"), encoding="utf-8")
+    (config.parent / "own" / "numbers_to_try.py").write_text("NUMBERS = [0]", encoding="utf-8")
+    resumed = client.json("resume", failed["experiment"])
+    assert (resumed["status"], resumed["trials"]) == ("DONE", {"SUCCEEDED": 1})
+    # What the class had written beside itself is there still.
+    assert [line.split()[0] for line in seen(head, failed["experiment"])] == ["space", "space", "result", "end"]
 
 
 def test_trials_that_a_tuner_sends_later_run_when_it_does(

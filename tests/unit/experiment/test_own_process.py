@@ -11,7 +11,7 @@ from experiment_values import experiment_spec
 from running_guard import running_guard
 
 from ray_remote_nni.custom.process import AlgorithmFailed
-from ray_remote_nni.experiment.own_process import OwnAlgorithm
+from ray_remote_nni.experiment.own_process import OwnAlgorithm, _merge
 from ray_remote_nni.trial.workspace import experiment_directory
 
 TUNER = """
@@ -47,3 +47,27 @@ def test_a_class_that_never_comes_into_being_is_let_go_and_holds_up_nobody(
     with running_guard(tmp_path) as guard:
         monkeypatch.setenv("RAY_NNI_GUARD", str(guard.socket))
         asyncio.run(let_go())
+
+
+def test_changed_code_takes_the_place_of_the_old_and_what_was_written_beside_it_stays(tmp_path: Path) -> None:
+    old, fresh = tmp_path / "old", tmp_path / "fresh"
+    for folder, text in ((old, "old"), (fresh, "fresh")):
+        (folder / "package").mkdir(parents=True)
+        for name in ("mine.py", "package/part.py"):
+            (folder / name).write_text(text)
+    (old / "package/state.txt").write_text("kept")
+    (old / "was_a_folder").mkdir()
+    (fresh / "was_a_folder").symlink_to("mine.py")
+    (old / "was_a_link").symlink_to("package")
+    (fresh / "was_a_link").mkdir()
+
+    _merge(fresh, old)
+
+    files = {str(path.relative_to(old)): path.read_text() for path in old.rglob("*") if path.is_file()}
+    assert files == {
+        "mine.py": "fresh",
+        "package/part.py": "fresh",
+        "package/state.txt": "kept",
+        "was_a_folder": "fresh",
+    }
+    assert not (old / "was_a_link").is_symlink()
