@@ -60,11 +60,13 @@ class NewHostKeys(asyncssh.SSHClient):
     `offered` is the key that was decided over, `recorded` whether it was written down, `wanted` the ways to log in that
     the machine went on to ask for, and for which there was nothing, or nothing more. A question of the machine that
     it does not want to see the answer to is taken for the one for the password, in whatever language it is put.
+    `admitted` tells whether the machine let us begin to log in at all.
     """
 
     def __init__(self, identity: HostIdentity, *, accept: bool, password: str | None) -> None:
         self.offered: asyncssh.SSHKey | None = None
         self.recorded = False
+        self.admitted = False
         self.wanted: set[str] = set()
         self._identity = identity
         self._accept = accept
@@ -77,6 +79,7 @@ class NewHostKeys(asyncssh.SSHClient):
 
     def begin_auth(self, username: str) -> None:
         """Record the key, now that the machine has proved that it is its own."""
+        self.admitted = True
         if self.offered is not None:
             self.recorded = _record(self._identity, self.offered)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import asyncssh
@@ -19,11 +21,14 @@ from ray_remote_nni.errors import MachineError
 
 #: Logins under way at once; a jump host's SSH server drops connections when more than ten are not through yet.
 LOGINS_AT_ONCE = 8
+#: How long to wait before trying again where a server hangs up on newcomers, as with too many at once (MaxStartups).
+_BUSY_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 #: How long to wait for the end of a session, whose command may take its time, and for another one to be allowed.
 _CLOSE_PATIENCE_S, _OPEN_PATIENCE_S = 1.0, 2.0
 #: A port that nothing listens on: it is refused otherwise than what is forbidden.
 _NO_SERVICE = 1
 _LOST = (asyncssh.Error, OSError)
+_HUNG_UP = (asyncssh.ConnectionLost, ConnectionResetError)
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
@@ -193,17 +198,28 @@ async def _extend(chain: list[asyncssh.SSHClientConnection], login: Login) -> Ho
 
 async def _append(chain: list[asyncssh.SSHClientConnection], login: Login) -> HostKeyTrust:
     tunnel = chain[-1] if chain else None
-    host_keys: NewHostKeys | None = None
-    try:
-        identity = host_identity(login.host, login.port)
-        host_keys = NewHostKeys(identity, accept=login.accept_new_host_key, password=login.password)
-        options = login_options(login) | {"known_hosts": identity.known_hosts, "tunnel": tunnel}
-        watching = host_keys
-        chain.append(await asyncssh.connect(login.host, client_factory=lambda: watching, **options))
-        return host_keys.trust
-    except Exception as error:
-        offered, wanted = (host_keys.offered, host_keys.wanted) if host_keys else (None, ())
-        raise await explain(login, error, offered, tunnel, wanted) from error
+    pauses = iter(_BUSY_PAUSES_S)
+    while True:
+        host_keys: NewHostKeys | None = None
+        try:
+            identity = host_identity(login.host, login.port)
+            host_keys = NewHostKeys(identity, accept=login.accept_new_host_key, password=login.password)
+            options = login_options(login) | {"known_hosts": identity.known_hosts, "tunnel": tunnel}
+            options["client_factory"] = partial(_itself, host_keys)
+            chain.append(await asyncssh.connect(login.host, **options))
+            return host_keys.trust
+        except Exception as error:
+            busy = isinstance(error, _HUNG_UP) and host_keys is not None and not host_keys.admitted
+            pause = next(pauses, None) if busy else None
+            if pause is None:
+                offered, wanted = (host_keys.offered, host_keys.wanted) if host_keys else (None, ())
+                raise await explain(login, error, offered, tunnel, wanted) from error
+        # Not all who come again do so at the same moment.
+        await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+
+
+def _itself(client: NewHostKeys) -> NewHostKeys:
+    return client
 
 
 async def _close(chain: Sequence[asyncssh.SSHClientConnection]) -> None:

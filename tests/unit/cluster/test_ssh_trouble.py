@@ -7,6 +7,7 @@ import contextlib
 import errno
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import asyncssh
@@ -14,6 +15,7 @@ import pytest
 from ssh_machine import HOST, PASSWORD, SshMachine, closed_port, log_in
 
 from ray_remote_nni.cluster import login as logins
+from ray_remote_nni.cluster import ssh
 from ray_remote_nni.cluster.login import Login
 from ray_remote_nni.cluster.ssh import SshTransport, connect
 from ray_remote_nni.cluster.transport import run_shell
@@ -35,7 +37,41 @@ def test_a_name_that_does_not_resolve_is_told(home: Path) -> None:
         log_in(Login("no-such-machine.invalid", port=22, user="alice", password=PASSWORD))
 
 
-def test_a_server_that_speaks_no_ssh_is_told(home: Path) -> None:
+def test_a_server_that_hangs_up_on_newcomers_while_it_is_busy_is_tried_again(
+    machine: SshMachine, known_hosts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "_BUSY_PAUSES_S", (0.01, 0.01))
+    hung_up = []
+
+    async def up() -> None:
+        async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if len(hung_up) < 2:
+                hung_up.append(1)
+                writer.write(b"Exceeded MaxStartups\r\n")
+                writer.close()
+                return
+            there, onward = await asyncio.open_connection(HOST, machine.port)
+            await asyncio.gather(_pass_on(reader, onward), _pass_on(there, writer))
+
+        async with machine.running(), await asyncio.start_server(meet, HOST, 0) as busy:
+            port = busy.sockets[0].getsockname()[1]
+            known_hosts.write_text(machine.known_hosts_line().replace(str(machine.port), str(port)))
+            transport = await connect(replace(machine.login(), port=port))
+            await transport.close()
+
+    asyncio.run(up())
+    assert len(hung_up) == 2
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while part := await source.read(2**16):
+        target.write(part)
+    target.close()
+
+
+def test_a_server_that_speaks_no_ssh_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "_BUSY_PAUSES_S", (0.01,))
+
     async def up() -> None:
         async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readline()
