@@ -1,4 +1,4 @@
-"""The benchmark's command line: `python -m benchmarks.tuner quality|latency --help`."""
+"""The benchmark's command line: `python -m benchmarks.tuner quality|budgets|latency --help`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 from pathlib import Path  # noqa: E402
 
+from benchmarks.tuner.budgets import BUDGETED, budgets_report  # noqa: E402
 from benchmarks.tuner.latency import TRIALS, latency_report  # noqa: E402
 from benchmarks.tuner.problems import SETS, problems_of  # noqa: E402
 from benchmarks.tuner.report import quality_report  # noqa: E402
@@ -35,6 +36,11 @@ def main() -> None:
     quality.add_argument("--budget", type=int, default=BUDGET)
     quality.add_argument("--jobs", type=int, default=1)
     quality.add_argument("--results", type=Path, default=Path("benchmarks/tuner/results"))
+    budgets = commands.add_parser("budgets", help="the same at the cost of some whole trainings, with cheaper ones")
+    budgets.add_argument("--first-seed", type=int, default=0)
+    budgets.add_argument("--seeds", type=int, default=20)
+    budgets.add_argument("--workers", type=int, nargs="+", default=[1, 8])
+    budgets.add_argument("--tuners", nargs="+", choices=list(BUDGETED), default=list(BUDGETED), metavar="TUNER")
     latency = commands.add_parser("latency", help="how long an ask and a tell take")
     latency.add_argument("--trials", type=int, nargs="+", default=list(TRIALS))
     for command, default in ((quality, _MAIN), (latency, ("ours",))):
@@ -42,6 +48,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.command == "latency":
         for line in latency_report(arguments.tuners, arguments.trials):
+            print(line, flush=True)
+    elif arguments.command == "budgets":
+        seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+        for line in budgets_report(arguments.tuners, arguments.workers, seeds):
             print(line, flush=True)
     else:
         _quality(arguments)

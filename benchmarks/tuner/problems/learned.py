@@ -25,7 +25,7 @@ def _svm_digits() -> Problem:
 
     def loss(parameters: Parameters) -> float:
         place = ((math.log10(parameters["C"]) + 3) / 6 * 18, (math.log10(parameters["gamma"]) + 5) / 6 * 18)
-        return _interpolate(losses[kernels.index(parameters["kernel"])], place)
+        return interpolate(losses[kernels.index(parameters["kernel"])], place)
 
     space = {"kernel": choice("rbf", "poly", "sigmoid"), "C": loguniform(1e-3, 1e3), "gamma": loguniform(1e-5, 1e1)}
     return Problem("svm_digits", space, loss, float(losses.min()))
@@ -39,7 +39,7 @@ def _gb_cancer() -> Problem:
     def loss(parameters: Parameters) -> float:
         leaf, share = leaves.index(parameters["leaf"]), shares.index(parameters["share"])
         place = ((math.log10(parameters["rate"]) + 3) / 3 * 9, (parameters["stages"] - 10) / 10)
-        return _interpolate(losses[:, parameters["depth"] - 1, leaf, share, :], place)
+        return interpolate(losses[:, parameters["depth"] - 1, leaf, share, :], place)
 
     space = {
         "rate": loguniform(1e-3, 1.0),
@@ -51,7 +51,7 @@ def _gb_cancer() -> Problem:
     return Problem("gb_cancer", space, loss, float(losses.min()))
 
 
-def _interpolate(table: np.ndarray, place: Sequence[float]) -> float:
+def interpolate(table: np.ndarray, place: Sequence[float]) -> float:
     """Interpolate linearly between the cells around a place given in fractions of an index."""
     cells, shares = [], []
     for coordinate, size in zip(place, table.shape, strict=True):
