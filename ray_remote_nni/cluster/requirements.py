@@ -14,6 +14,8 @@ SUPPORTED_PYTHONS = ((3, 10), (3, 13))
 #: Processes and threads of a node that is no head and runs no trials, seen with two CPUs.
 NODE_PROCESSES = 70
 _NEEDED_BYTES = 300 * 1024 * 1024
+#: Our code and Ray's logs; with fewer Ray dies of it in other words.
+_NEEDED_FILES = 1000
 #: A node's folder, from the home on.
 _SHORTEST_FOLDER = "/.ray-nni/clusters/abcdef/0"
 
@@ -61,6 +63,10 @@ def _check_place(machine: MachineSettings, known: MachineFacts) -> list[tuple[st
         free = known.free_bytes // 1024**2
         remedy = f"Free at least 300 MiB, or make {known.home}/.ray-nni a link to a folder on a roomier disk."
         problems.append((f"only {free} MiB are free in {known.place}.", remedy))
+    elif known.free_files is not None and known.free_files < _NEEDED_FILES:
+        what = f"only {known.free_files} more files fit onto the disk of {known.place} (df -i)."
+        remedy = f"Remove some there, or make {known.home}/.ray-nni a link to a folder on another disk."
+        problems.append((what, remedy))
     if known.tmp_problem and known.system == "Linux" and not fits_home(known, f"{known.home}{_SHORTEST_FOLDER}"):
         what = f"its /tmp cannot be written to ({known.tmp_problem}), and the sockets of Ray have no place in"
         why = "its path is too long, or its disk takes none"

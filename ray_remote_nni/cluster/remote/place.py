@@ -22,6 +22,7 @@ def place_facts():
         "noexec": is_noexec(place),
         "takes_sockets": takes_sockets(place),
         "free_bytes": free_bytes(place),
+        "free_files": free_files(place),
     }
 
 
@@ -96,3 +97,12 @@ def free_bytes(path):
         return shutil.disk_usage(path).free
     except OSError:
         return 0
+
+
+def free_files(path):
+    """Return how many files more the disk of a folder takes, None where it has no limit of its own, or does not say."""
+    try:
+        disk = os.statvfs(path)
+    except (AttributeError, OSError):
+        return None
+    return disk.f_favail if disk.f_files else None

@@ -36,6 +36,7 @@ GOOD = {
     "tmp_problem": "",
     "noexec": False,
     "takes_sockets": True,
+    "free_files": 10**6,
     "boot_id": "0123",
     "process_room": None,
     "process_limit": "",

@@ -71,6 +71,10 @@ def test_a_good_machine_has_no_problem() -> None:
             {"free_bytes": 50 * 1024**2},
             "only 50 MiB are free in /home/alice. Free at least 300 MiB, or make /home/alice",
         ),
+        (
+            {"free_files": 51, "place": "/data"},
+            "only 51 more files fit onto the disk of /data (df -i). Remove some there, or make /home/alice/",
+        ),
         ({"place": "/data", "write_problem": "No space left on device"}, "/data cannot be written to: No space left"),
         (
             {"root_problem": "it is a file"},

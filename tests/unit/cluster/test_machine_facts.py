@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -247,6 +248,15 @@ def test_what_counts_is_the_disk_that_our_folder_is_on(home: Path) -> None:
     room = shutil.disk_usage("/dev/shm").free
     assert (told["place"], told["noexec"]) == ("/dev/shm", bool(os.statvfs("/dev/shm").f_flag & os.ST_NOEXEC))
     assert abs(told["free_bytes"] - room) < 2**28
+
+
+def test_a_disk_tells_how_many_files_more_it_takes_where_it_has_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=1000, f_favail=7))
+    assert place.free_files(str(tmp_path)) == 7
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=0, f_favail=0))
+    assert place.free_files(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
