@@ -50,8 +50,9 @@ async def start_node(
             raise MachineError(
                 transport.host, f"its Ray did not come up within {START_TIMEOUT_S:.0f} s. {last}"
             ) from error
-    if not found:
-        raise MachineError(transport.host, f"its guard did not start: {said or 'no reason was given'}.")
+    if not found or "error" in found[-1]:
+        why = found[-1]["error"] if found else said or "no reason was given"
+        raise MachineError(transport.host, f"its guard did not start: {why}.")
     if found[-1].get("daemons") != 0:
         raise MachineError(transport.host, f"its Ray did not start. {await _last_words(transport, node)}")
 

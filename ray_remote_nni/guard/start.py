@@ -2,8 +2,9 @@
 
 Read from standard input: a JSON object with the fields of `Settings`, of `daemon_environment` what `changed` takes.
 Printed: a line of JSON with the nanny's PID and start time (also in `guard.json` in the guard's folder) as soon as it
-runs, and a second one, `{"daemons": CODE}`, when the daemons' starting command has ended with that exit code. Where a
-file `farewell.json` with a list of folders lies in the guard's folder at the end, these are removed last.
+runs, and a second one, `{"daemons": CODE}`, when the daemons' starting command has ended with that exit code; or one
+alone, `{"error": WHY}`. Where a file `farewell.json` with a list of folders lies in the guard's folder at the end,
+these are removed last.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def main() -> None:
     os.setsid()
     _detach_output(settings.directory / "guard.log")
     _become_subreaper()
+    identity = _introduce(settings.directory, writing)
     guard = os.fork()
     if guard == 0:
         # Without its nanny a guard has nobody to clean up after it, so it ends, and cleans up, first.
@@ -58,18 +60,25 @@ def main() -> None:
 
         asyncio.run(Guard(settings, report).run())
         os._exit(0)
-    _introduce(settings.directory, writing)
+    _report(writing, identity)
+    os.close(writing)
     _watch(guard)
     take_leave(settings.directory)
     os._exit(0)
 
 
-def _introduce(directory: Path, writing: int) -> None:
-    """Leave word of who must be told to end, for whoever comes later."""
+def _introduce(directory: Path, writing: int) -> dict[str, int]:
+    """Leave word of who must be told to end, for whoever comes later; say why, and end, where that cannot be written.
+
+    The log cannot be written then, either.
+    """
     nanny = read_process(os.getpid())
     assert nanny is not None
-    _report(writing, write_identity(directory, nanny.pid, nanny.start_ticks))
-    os.close(writing)
+    try:
+        return write_identity(directory, nanny.pid, nanny.start_ticks)
+    except OSError as error:
+        _report(writing, {"error": f"{directory} cannot be written to ({error.strerror})"})
+        os._exit(1)
 
 
 def write_identity(directory: Path, pid: int, start_ticks: int) -> dict[str, int]:

@@ -16,7 +16,7 @@ from ray_remote_nni.trial.metrics import MetricReader
 from ray_remote_nni.trial.spec import Ended, NotStarted, Started, TrialEvent, TrialSpec
 from ray_remote_nni.trial.windows import windows_argv
 from ray_remote_nni.trial.working_copy import leave_to_others, restock
-from ray_remote_nni.trial.workspace import Workspace, last_lines, prepare_workspace
+from ray_remote_nni.trial.workspace import Workspace, last_lines, no_room, prepare_workspace
 
 #: In the environment of all that belongs to a node, so that `down` finds what its guard may have lost.
 _NODE_MARK = "RAY_NNI_NODE"
@@ -114,6 +114,6 @@ def _follow(process: GuardedProcess, workspace: Workspace, started: Started, cod
             restock(code)
             restocked = True
     leave_to_others(code, str(workspace.code))
-    error = last_lines(workspace.stderr) if ended.exit_code != 0 else None
+    error = last_lines(workspace.stderr) or no_room(workspace.code) if ended.exit_code != 0 else None
     batch.append(Ended(ended.exit_code, ended.time_s, ended.reason, error))
     yield batch

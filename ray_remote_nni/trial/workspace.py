@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ray_remote_nni.trial.spec import TrialSpec
 from ray_remote_nni.trial.working_copy import make_working_copy
+
+#: What a program has in its last words, at least.
+_SOME_BYTES = 2**16
 
 
 def machine_root() -> Path:
@@ -90,3 +95,16 @@ def last_lines(file: Path, lines: int = 10, most_bytes: int = 4096) -> str:
     except OSError:
         return ""
     return "\n".join(text.rstrip().splitlines()[-lines:])
+
+
+def no_room(folder: Path) -> str:
+    """Return that nothing more can be written into a folder, its disk or a quota being full; empty where it can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(os.urandom(_SOME_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"Nothing more can be written on its machine: {error.strerror}"
+    return ""

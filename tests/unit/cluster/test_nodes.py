@@ -233,6 +233,12 @@ def test_a_ray_that_does_not_start_is_told_by_its_last_words(home: Path, tmp_pat
 # Stop: this node's processes, and no other
 
 
+def test_a_guard_that_cannot_leave_word_of_itself_is_told_with_the_cause(node: NodePlan) -> None:
+    (Path(node.directory) / "guard.json.part").mkdir(parents=True)
+    with pytest.raises(MachineError, match=r"its guard did not start: .* cannot be written to \(Is a directory\)"):
+        start(node)
+
+
 def test_stopping_what_was_never_started_is_no_error(node: NodePlan) -> None:
     assert stop(node) == []
 

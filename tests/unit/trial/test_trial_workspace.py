@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from code_values import put_code
 from trial_values import trial_spec
 
-from ray_remote_nni.trial.workspace import last_lines, prepare_workspace
+from ray_remote_nni.trial.workspace import last_lines, no_room, prepare_workspace
 
 
 @pytest.fixture
@@ -119,3 +120,15 @@ def test_a_file_that_is_not_there_has_no_last_lines(tmp_path: Path) -> None:
 
 def test_a_standard_error_that_cannot_be_read_has_no_last_lines(tmp_path: Path) -> None:
     assert last_lines(tmp_path) == ""
+
+
+@pytest.mark.parametrize(("number", "told"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)])
+def test_a_full_disk_or_quota_is_told_where_a_trial_could_not_write_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, told: bool
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    assert no_room(tmp_path) == ""
+    monkeypatch.setattr(os, "fsync", fail)
+    assert (os.strerror(number) in no_room(tmp_path)) == told
