@@ -23,6 +23,7 @@ from ray_remote_nni.cli.output import (
     warn,
 )
 from ray_remote_nni.cli.start import start
+from ray_remote_nni.cli.upload import UploadBar
 from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.request import request_cluster
 from ray_remote_nni.config import advise_run, load_config
@@ -96,7 +97,8 @@ def resume(experiment: ExperimentArgument = None, detach: DetachOption = False, 
     entry = find_experiment(experiment)
     access = access_cluster(cluster_of(entry, or_else=latest_cluster), ask_secret)
     try:
-        entry, ended = asyncio.run(resume_experiment(entry, access, say))
+        with UploadBar(ERR) as bar:
+            entry, ended = asyncio.run(resume_experiment(entry, access, say, bar.show))
     except NothingLeft as left:
         say(str(left), "yellow")
         if not detach:

@@ -23,8 +23,9 @@ from ray_remote_nni.experiment.attach import check_job
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.mirror import catch_up, pull_outputs
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
+from ray_remote_nni.experiment.renew import renew_code
 from ray_remote_nni.experiment.stop import stop_experiment
-from ray_remote_nni.experiment.submit import check_results_folder, machine_specs, renew_own, start_driver, submit
+from ray_remote_nni.experiment.submit import check_results_folder, machine_specs, start_driver, submit
 from ray_remote_nni.experiment.upload import Sent
 from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.words import plural
@@ -140,11 +141,11 @@ async def start_experiment(
 
 
 async def resume_experiment(
-    entry: ExperimentEntry, access: ClusterAccess, say: Callable[[str], None]
+    entry: ExperimentEntry, access: ClusterAccess, say: Callable[[str], None], progress: Callable[[Sent], None]
 ) -> tuple[ExperimentEntry, int]:
     """Start a new driver for an experiment whose driver is gone, and wait until it has taken over.
 
-    A tuner or assessor of the user's own has its code as it is here now; `say` is told where that has changed.
+    Code that has changed here is sent, of which `progress` tells, and used from now on; `say` is told of whose it is.
     Returns the experiment, and how many of its trials had ended before.
     Raises UsageError where it runs, NothingLeft where it is DONE and may have no more trials, NotFound where its
     records are not on the head or it never began, ClusterError where Ray is dead on the head, and DriverDied where the
@@ -179,8 +180,9 @@ async def resume_experiment(
                 f"Ray does not run any more on the cluster's head, {head.machine.label}. "
                 f"Start it again: ray-nni up {head.state.config}, then ray-nni resume {entry.experiment_id}"
             )
-        for kind in await renew_own(entry, head):
-            say(f"The code of your {kind} has changed: it goes on with that.")
+        entry, changed = await renew_code(entry, head, progress)
+        for kind in changed:
+            say(f"The code of your {'trials' if kind == 'trial' else kind} has changed, and is used from now on.")
         entry = await start_driver(entry, head)
         dashboard = await head.dashboard()
         # Until then the records tell of the old driver's end.

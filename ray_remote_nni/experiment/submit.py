@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import secrets
@@ -16,30 +15,25 @@ from typing import Any
 import yaml
 
 from ray_remote_nni.cluster.extras import bring_extra
-from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.cluster.request import identity_of
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.config import (
     AlgorithmConfig,
-    ConfigInvalid,
     ExperimentConfig,
     LoadedConfig,
     LocalConfig,
     MachineConfig,
     Problem,
     advise_code,
-    load_config,
 )
 from ray_remote_nni.config.tuner_arguments import INSTALL_MODELS, NEED_SCIKIT_LEARN, SCIKIT_LEARN
 from ray_remote_nni.errors import UsageError
 from ray_remote_nni.experiment.delete import delete_here
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.experiment.logs import own_algorithms
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.spec import ExperimentSpec, MachineSpec
 from ray_remote_nni.experiment.upload import Code, CodeNotTaken, Sent, read_code, send_code, sending_code
 from ray_remote_nni.paths import private_file, private_folder
-from ray_remote_nni.records.reader import RecordReader
 from ray_remote_nni.words import plural
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -162,7 +156,7 @@ async def submit(
     spec = make_spec(loaded, experiment_id, name, head.state)
     for field, algorithm in (("own_tuner", config.tuner), ("own_assessor", config.assessor)):
         if algorithm is not None and algorithm.class_name is not None:
-            own = await _send_own(loaded, algorithm, head, progress)
+            own = await send_own(loaded, algorithm, head, progress)
             changes: dict[str, Any] = {field: own}
             spec = dataclasses.replace(spec, **changes)
     directory = config.experiment_working_directory / experiment_id
@@ -209,7 +203,7 @@ async def start_while_sending(
         raise
 
 
-async def _send_own(
+async def send_own(
     loaded: LoadedConfig, algorithm: AlgorithmConfig, head: Head, progress: Callable[[Sent], None]
 ) -> dict[str, Any]:
     """Send the folder of a tuner or assessor of the user's own; return what the driver is told of it."""
@@ -218,28 +212,6 @@ async def _send_own(
     name = code.manifest.name
     await send_code(code, head, progress)
     return {"class_name": algorithm.class_name, "class_args": algorithm.class_args, "code": name}
-
-
-async def renew_own(entry: ExperimentEntry, head: Head) -> list[str]:
-    """Send the code of the user's own tuner and assessor again; return which of them it has changed for.
-
-    Where the configuration is not there any more, or names another class, they go on with what was sent before.
-    """
-    with RecordReader(entry.mirror) as records:
-        before = records.experiment().config
-    kinds = own_algorithms(before)
-    own: dict[str, str] = {}
-    if not kinds:
-        return []
-    with contextlib.suppress(ConfigInvalid):
-        loaded = load_config(Path(entry.config), has_user=has_user, unlisted="warning")
-        for kind in kinds:
-            algorithm = loaded.experiment.tuner if kind == "tuner" else loaded.experiment.assessor
-            if algorithm is not None and algorithm.class_name == before[kind]["className"]:
-                own[kind] = (await _send_own(loaded, algorithm, head, lambda sent: None))["code"]
-    question = {"experiment": entry.experiment_id, "own": own}
-    changed: list[str] = (await head.ask("ray_remote_nni.experiment.receive_own", question))["changed"]
-    return changed
 
 
 async def start_driver(entry: ExperimentEntry, head: Head) -> ExperimentEntry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +102,7 @@ def by_id(trials: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {trial["trialId"]: trial for trial in trials}
 
 
-def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_the_same_parameters(
+def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_its_parameters_and_todays_code(
     client: Client, machines: list[m.TestMachine], experiment: Path
 ) -> None:
     def some_ended_and_some_run() -> list[dict[str, Any]]:
@@ -120,7 +121,11 @@ def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_th
     assert (known["status"], known["error"]) == ("ERROR", "its driver died")
 
     let_go(machines)
-    result = client.json("resume")
+    with (experiment.parent / "code/trial.py").open("a") as script:
+        script.write("print('mended')\n")
+    resumed = client.run("resume", "--json")
+    assert "The code of your trials has changed, and is used from now on." in resumed.stderr
+    result = json.loads(resumed.stdout)
 
     after = by_id(client.trials())
     assert result["status"] == "DONE"
@@ -130,6 +135,9 @@ def test_after_a_drivers_death_resume_keeps_what_ended_and_runs_the_rest_with_th
         if trial["status"] == "SUCCEEDED":
             assert after[trial_id] == trial
     assert {trial["attempt"] for trial in after.values()} == {1, 2}
+    for trial_id, trial in after.items():
+        (printed,) = client.home.glob(f"nni-experiments/*/trials/{trial_id}/stdout")
+        assert (printed.read_text() == "mended\n") is (trial != before.get(trial_id))
     assert not grandchildren(machines)
 
 

@@ -64,7 +64,7 @@ def resume(home: Path, *, most: int | None, request: str | None = None) -> None:
         "localhost", None, None, 0, "localhost", str(home), sys.executable, str(home / "n"), str(home / "n"), ()
     )
     state = ClusterState("abc123", "/c", "local", "up", 1.0, "t", "ray-nni-lib", "2.60.0", "localhost:1", 2, (machine,))
-    asyncio.run(resume_experiment(experiment_entry(home / "mirror"), ClusterAccess(state, None), print))
+    asyncio.run(resume_experiment(experiment_entry(home / "mirror"), ClusterAccess(state, None), print, print))
 
 
 def test_with_all_trials_run_it_is_not_resumed_and_what_to_type_is_said(home: Path) -> None:
