@@ -59,10 +59,10 @@ class MachineFacts:
     runs there. `place` is the folder that what is ours goes to, wherever ~/.ray-nni leads, and the home where that is
     not there yet; `free_bytes` is the room on its disk, `free_files` how many files more that takes, None where that is
     not limited, `noexec` tells whether no program may be started from it, and `takes_sockets` whether there may be
-    sockets on it. `write_problem` says why it, and `tmp_problem` why /tmp, cannot be written to; empty where it can.
-    `root_problem` says what lies in the place of ~/.ray-nni that cannot be used. Who has the same `boot_id` runs on the
-    same kernel. `taken_ports` are those of the fixed ones that something listens on, each with the name of this user's
-    cluster whose node that is, or "".
+    sockets on it. `write_problem` says why it, and `tmp_problem` why /tmp, cannot be written to, and `lock_problem`
+    why no file in it can be locked; all empty where it can. `root_problem` says what lies in the place of
+    ~/.ray-nni that cannot be used. Who has the same `boot_id` runs on the same kernel. `taken_ports` are those of
+    the fixed ones that something listens on, each with the name of this user's cluster whose node that is, or "".
     `process_room` is how many processes and threads may still be started, None where no limit is known, and
     `process_limit` says which limit that is.
     `clock_skew_s` is how far its clock is ahead of ours.
@@ -97,6 +97,7 @@ class MachineFacts:
     noexec: bool = False
     takes_sockets: bool = True
     free_files: int | None = None
+    lock_problem: str = ""
     boot_id: str = ""
     process_room: int | None = None
     process_limit: str = ""

@@ -67,6 +67,12 @@ def _check_place(machine: MachineSettings, known: MachineFacts) -> list[tuple[st
         what = f"only {known.free_files} more files fit onto the disk of {known.place} (df -i)."
         remedy = f"Remove some there, or make {known.home}/.ray-nni a link to a folder on another disk."
         problems.append((what, remedy))
+    if known.lock_problem:
+        what = f"files in {known.place} cannot be locked ({known.lock_problem}), as records must be."
+        remedy = (
+            f"Make {known.home}/.ray-nni a link to a folder on a disk of its own, or have that one mounted with locks."
+        )
+        problems.append((what, f"{remedy} (NFS: with a running rpc.statd, or -o local_lock=all; Lustre: -o flock)"))
     if known.tmp_problem and known.system == "Linux" and not fits_home(known, f"{known.home}{_SHORTEST_FOLDER}"):
         what = f"its /tmp cannot be written to ({known.tmp_problem}), and the sockets of Ray have no place in"
         why = "its path is too long, or its disk takes none"

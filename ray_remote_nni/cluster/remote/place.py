@@ -21,6 +21,7 @@ def place_facts():
         "tmp_problem": write_problem("/tmp"),
         "noexec": is_noexec(place),
         "takes_sockets": takes_sockets(place),
+        "lock_problem": lock_problem(place),
         "free_bytes": free_bytes(place),
         "free_files": free_files(place),
     }
@@ -63,6 +64,22 @@ def write_problem(folder):
             os.fsync(file.fileno())
     except OSError as error:
         return error.strerror or str(error)
+    return ""
+
+
+def lock_problem(folder):
+    """Return why no file in a folder can be locked, in the system's words; empty where one can, or none can be made."""
+    try:
+        import fcntl
+
+        with tempfile.TemporaryFile(dir=folder) as file:
+            for lock in (fcntl.flock, fcntl.lockf):
+                try:
+                    lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError as error:
+                    return error.strerror or str(error)
+    except (ImportError, OSError):
+        pass
     return ""
 
 

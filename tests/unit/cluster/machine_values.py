@@ -37,6 +37,7 @@ GOOD = {
     "noexec": False,
     "takes_sockets": True,
     "free_files": 10**6,
+    "lock_problem": "",
     "boot_id": "0123",
     "process_room": None,
     "process_limit": "",

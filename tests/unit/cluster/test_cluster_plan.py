@@ -75,6 +75,10 @@ def test_a_good_machine_has_no_problem() -> None:
             {"free_files": 51, "place": "/data"},
             "only 51 more files fit onto the disk of /data (df -i). Remove some there, or make /home/alice/",
         ),
+        (
+            {"lock_problem": "No locks available", "place": "/data"},
+            "files in /data cannot be locked (No locks available), as records must be. Make /home/alice/.ray-nni",
+        ),
         ({"place": "/data", "write_problem": "No space left on device"}, "/data cannot be written to: No space left"),
         (
             {"root_problem": "it is a file"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -257,6 +258,16 @@ def test_a_disk_tells_how_many_files_more_it_takes_where_it_has_a_limit(
     assert place.free_files(str(tmp_path)) == 7
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=0, f_favail=0))
     assert place.free_files(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("kind", ["flock", "lockf"])
+def test_a_disk_without_one_kind_of_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    assert place.lock_problem(str(tmp_path)) == place.lock_problem(str(tmp_path / "missing")) == ""
+    monkeypatch.setattr(fcntl, kind, fail)
+    assert place.lock_problem(str(tmp_path)) == "No locks available"
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
