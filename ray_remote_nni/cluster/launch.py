@@ -12,7 +12,6 @@ from ray_remote_nni.cluster.lost import owner_of
 from ray_remote_nni.cluster.node import start_node
 from ray_remote_nni.cluster.plan import NodePlan
 from ray_remote_nni.cluster.ray_start import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE, TOKEN_FILE
-from ray_remote_nni.cluster.reachability import with_port
 from ray_remote_nni.cluster.reached import ReachedMachine, Report
 from ray_remote_nni.cluster.state import ClusterState
 from ray_remote_nni.cluster.teardown import stop_machine
@@ -31,7 +30,7 @@ async def launch_node(machine: ReachedMachine, node: NodePlan, state: ClusterSta
     except MachineError:
         report(machine.host, "failed")
         raise
-    role = "head" if state.gcs_address.startswith(with_port(node.address, "")) else "worker"
+    role = "head" if node.index == state.head.index else "worker"
     report(machine.host, f"{role} up at {node.address} after {time.monotonic() - started:.1f} s")
 
 

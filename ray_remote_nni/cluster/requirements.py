@@ -69,10 +69,8 @@ def _check_place(machine: MachineSettings, known: MachineFacts) -> list[tuple[st
         problems.append((what, remedy))
     if known.lock_problem:
         what = f"files in {known.place} cannot be locked ({known.lock_problem}), as records must be."
-        remedy = (
-            f"Make {known.home}/.ray-nni a link to a folder on a disk of its own, or have that one mounted with locks."
-        )
-        problems.append((what, f"{remedy} (NFS: with a running rpc.statd, or -o local_lock=all; Lustre: -o flock)"))
+        remedy = f"Make {known.home}/.ray-nni a link to a folder on a disk in the machine, or have that one mounted"
+        problems.append((what, f"{remedy} with locks (NFS: with rpc.statd, or local_lock=all; Lustre: with flock)."))
     if known.tmp_problem and known.system == "Linux" and not fits_home(known, f"{known.home}{_SHORTEST_FOLDER}"):
         what = f"its /tmp cannot be written to ({known.tmp_problem}), and the sockets of Ray have no place in"
         why = "its path is too long, or its disk takes none"
