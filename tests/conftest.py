@@ -67,15 +67,17 @@ def cache_folder() -> Path:
 def make_venv(cache_folder: Path) -> MakeVenv:
     """Call `make_venv(name, python, *packages, pth=None)`: the environment's Python, built once and then kept.
 
-    `pth`: a folder whose packages the environment shall see too.
+    `pth`: a folder whose packages the environment shall see too; it lies in our own one then, whose they are.
     """
 
     def make(name: str, python: Path, *packages: str, pth: Path | None = None) -> Path:
         real = python.resolve()
-        folder = cache_folder / f"{name}-{real.parent.parent.name}"
+        base = cache_folder if pth is None else Path(sys.prefix) / "for-tests"
+        base.mkdir(exist_ok=True)
+        folder = base / f"{name}-{real.parent.parent.name}"
         recipe = "\n".join([str(real), *packages, str(pth)])
         recipe_file = folder / "recipe"
-        with (cache_folder / f"{folder.name}.lock").open("w") as lock:
+        with (base / f"{folder.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not recipe_file.is_file() or recipe_file.read_text() != recipe:
                 shutil.rmtree(folder, ignore_errors=True)
