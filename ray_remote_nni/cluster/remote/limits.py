@@ -39,8 +39,11 @@ def cgroup_limits(own, mounted):
 
 
 def user_limits(processes):
-    """Return (name, limit, how many there are) for the limit of this user, which root does not have."""
-    if not hasattr(os, "getuid") or os.getuid() == 0:
+    """Return (name, limit, how many there are) for the limit of this user, which root does not have.
+
+    Nothing where the system does not tell in the folder `processes` what runs.
+    """
+    if not hasattr(os, "getuid") or os.getuid() == 0 or not os.path.isdir(processes):
         return []
     import resource
 

@@ -72,8 +72,9 @@ def lock_problem(folder):
     try:
         import fcntl
 
-        with tempfile.TemporaryFile(dir=folder) as file:
-            for lock in (fcntl.flock, fcntl.lockf):
+        # A file for each: where a disk has both by the same means, as NFS does, one kind bars the other.
+        for lock in (fcntl.flock, fcntl.lockf):
+            with tempfile.TemporaryFile(dir=folder) as file:
                 try:
                     lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError as error:
@@ -88,7 +89,8 @@ def takes_sockets(folder):
 
     Where nothing can be written, or the path of one would be too long, it makes no difference.
     """
-    path = os.path.join(folder, ".ray-nni-{}".format(os.getpid()))
+    # Machines that share the folder are asked at the same time, and containers may have the same few PIDs.
+    path = os.path.join(folder, ".ray-nni-{}".format(os.urandom(6).hex()))
     if not hasattr(socket, "AF_UNIX") or len(os.fsencode(path)) > 100 or write_problem(folder):
         return True
     try:

@@ -9,11 +9,12 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from machine_values import GOOD
@@ -268,6 +269,27 @@ def test_a_disk_without_one_kind_of_locks_is_told(tmp_path: Path, monkeypatch: p
     assert place.lock_problem(str(tmp_path)) == place.lock_problem(str(tmp_path / "missing")) == ""
     monkeypatch.setattr(fcntl, kind, fail)
     assert place.lock_problem(str(tmp_path)) == "No locks available"
+
+
+def test_a_disk_where_one_kind_of_locks_bars_the_other_has_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock_of_nfs(file: IO[bytes], _: int) -> None:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+
+    monkeypatch.setattr(fcntl, "flock", flock_of_nfs)
+    assert place.lock_problem(str(tmp_path)) == ""
+
+
+def test_a_folder_takes_sockets_though_another_machine_with_our_pid_tries_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patching:
+        patching.setattr(os, "unlink", lambda path: None)
+        assert place.takes_sockets(".")
+    assert list(tmp_path.iterdir())
+    assert place.takes_sockets(".")
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])

@@ -43,6 +43,8 @@ def test_the_users_limit_counts_all_threads_of_the_user(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (20, 40))
     assert limits.user_limits(str(tmp_path)) == [("ulimit -u", 20, 7)]
+    # As on macOS, which must go on to be told as that.
+    assert limits.user_limits(str(tmp_path / "missing")) == []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limits.PLENTY, limits.PLENTY))
     assert limits.user_limits(str(tmp_path)) == []
 
