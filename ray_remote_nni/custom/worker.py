@@ -151,6 +151,9 @@ def _takes(method, *given):
         inspect.signature(method).bind(*given)
     except TypeError:
         return False
+    except ValueError:
+        # It is compiled, and does not tell what it takes: it is taken to be as NNI has it.
+        pass
     return True
 
 
@@ -159,7 +162,11 @@ def _drop_unknown_keywords(owner, name):
     method = getattr(owner, name, None)
     if method is None:
         return
-    parameters = inspect.signature(method).parameters
+    try:
+        parameters = inspect.signature(method).parameters
+    except ValueError:
+        # It is compiled, and does not tell.
+        return
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         known = lambda named: {key: value for key, value in named.items() if key in parameters}  # noqa: E731
         setattr(owner, name, lambda *given, **named: method(*given, **known(named)))

@@ -95,6 +95,10 @@ TUNER = """
         def receive_trial_result(self, parameter_id, parameters, reward):
             assert (parameters["id"], reward) == (parameter_id, 7)
 
+    class Compiled(Plain):
+        # It does not tell what it takes, as much that is compiled.
+        receive_trial_result = "".format
+
     class Broken(Several):
         def receive_trial_result(self, parameter_id, parameters, value, **kwargs):
             return 1 / 0
@@ -120,6 +124,9 @@ ASSESSOR = """
     class Documented(Assessor):
         def assess_trial(self, trial_history):
             return trial_history[-1] > 0
+
+    class Compiled(Assessor):
+        assess_trial = "".format
 
     class Nothing(Assessor):
         def assess_trial(self, trial_job_id, trial_history):
@@ -182,6 +189,15 @@ def test_methods_without_the_keywords_of_nni_are_called_without_them(any_python:
     documented = start("my_assessor.Documented", any_python)
     assert documented.call("assess", trial_id="a", history=[0, 1]) is True
     assert documented.call("assess", trial_id="a", history=[0, -1]) is False
+
+
+def test_methods_that_do_not_tell_what_they_take_are_called_as_nni_calls_them(any_python: Path, start: Start) -> None:
+    tuner = start("my_tuner.Compiled", any_python)
+
+    assert tuner.call("generate", ids=[0]) == [{"id": 0}]
+    tuner.call("report", id=0, kind="FINAL", sequence=0, value=7, trial_id="a")
+    with pytest.raises(AlgorithmFailed, match="must be an AssessResult or a bool"):
+        start("my_assessor.Compiled", any_python).call("assess", trial_id="a", history=[1])
 
 
 def test_assessors_answer_with_a_result_or_with_a_bool(start: Start) -> None:
