@@ -67,20 +67,24 @@ def algorithm_log(
 ) -> Iterator[bytes]:
     """Yield what the experiment's own tuner or assessor said, in chunks; with `follow` go on until its process ends.
 
-    From the head while that is up: one that was resumed has said more since. Raises NotFound where it is not within
-    reach.
+    From the head while that is up: one that was resumed has said more since. Raises NotFound where it is neither here
+    nor within reach.
     """
     mirrored = entry.log_directory / f"{kind}.log"
     state = cluster_named(entry.cluster)
     if state is not None:
         connect = access_cluster(state, ask).connect
-        yield from _in_turn(
-            fetch(connect, state.head, entry.experiment_id, [f"log/{kind}.log"], f"the {kind}", follow=follow)
-        )
-    elif mirrored.exists():
-        yield from _read(mirrored)
-    else:
+        said = fetch(connect, state.head, entry.experiment_id, [f"log/{kind}.log"], f"the {kind}", follow=follow)
+        try:
+            yield from _in_turn(said)
+            return
+        except NotFound:
+            # Another machine may be the head by now.
+            if not mirrored.exists():
+                raise
+    elif not mirrored.exists():
         raise NotFound(f"What the {kind} said is on the head of experiment {entry.experiment_id}, which is not up.")
+    yield from _read(mirrored)
 
 
 def _read(file: Path) -> Iterator[bytes]:

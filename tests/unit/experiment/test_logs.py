@@ -181,6 +181,7 @@ def test_what_an_own_tuner_said_is_read_on_the_head_while_that_is_up_and_here_af
     assert list(algorithm_log(entry, "tuner", lambda prompt: "")) == [b"here"]
 
     cluster(home).save()
+    assert list(algorithm_log(entry, "tuner", lambda prompt: "")) == [b"here"]
     folder = home / ".ray-nni/experiments/exp12345/log"
     folder.mkdir(parents=True)
     (folder / "tuner.log").write_bytes(b"on the head")
