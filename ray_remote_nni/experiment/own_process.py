@@ -15,7 +15,7 @@ from typing import Any
 from ray_remote_nni.cluster.remote.start_node import NODE_MARK
 from ray_remote_nni.custom.process import AlgorithmFailed, AlgorithmProcess, Kind
 from ray_remote_nni.experiment.spec import ExperimentSpec
-from ray_remote_nni.trial.code import code_folder
+from ray_remote_nni.trial.code import code_folder, has_code
 from ray_remote_nni.trial.environment import STANDIN
 from ray_remote_nni.trial.working_copy import make_working_copy
 from ray_remote_nni.trial.workspace import experiment_directory
@@ -59,16 +59,7 @@ class OwnAlgorithm:
         folder = directory / "log"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         code = directory / f"{self._kind}-code"
-        made_of = directory / f"{self._kind}-code.name"
-        name: str = self._own["code"]
-        if not code.exists():
-            # A copy of its own, which stays: a class may keep files beside itself.
-            make_working_copy(code_folder(name), str(code))
-        elif made_of.exists() and made_of.read_text(encoding="utf-8") != name:
-            with tempfile.TemporaryDirectory(dir=directory) as fresh:
-                make_working_copy(code_folder(name), f"{fresh}/code")
-                _merge(Path(fresh, "code"), code)
-        made_of.write_text(name, encoding="utf-8")
+        _bring(self._own["code"], code)
         refused: AlgorithmFailed | None = None
         for ours in (False, True):
             try:
@@ -121,6 +112,24 @@ class OwnAlgorithm:
             raise
         self.advises = created["advises"]
         return process
+
+
+def _bring(name: str, code: Path) -> None:
+    """Make a copy of the code of this name in the folder `code`, or bring the one that is there up to that.
+
+    It stays: a class may keep files beside itself.
+    """
+    made_of = code.with_name(f"{code.name}.name")
+    made = made_of.read_text(encoding="utf-8") if made_of.exists() else None
+    if not code.exists():
+        make_working_copy(code_folder(name), str(code))
+    # Without its name it is a copy of who knows what: a driver was killed over it, or an earlier version made it. That
+    # code may have gone since.
+    elif made != name and (made is not None or has_code(name)):
+        with tempfile.TemporaryDirectory(dir=code.parent) as fresh:
+            make_working_copy(code_folder(name), f"{fresh}/code")
+            _merge(Path(fresh, "code"), code)
+    made_of.write_text(name, encoding="utf-8")
 
 
 def _merge(fresh: Path, old: Path) -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from experiment_values import experiment_spec
 from running_guard import running_guard
+from this_machine import cluster
 
+from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.custom.process import AlgorithmFailed
-from ray_remote_nni.experiment.own_process import OwnAlgorithm, _merge
+from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.own_process import OwnAlgorithm, _bring, _merge
+from ray_remote_nni.experiment.upload import read_code, send_code
+from ray_remote_nni.trial.code import code_folder
 from ray_remote_nni.trial.workspace import experiment_directory
 
 TUNER = """
@@ -71,3 +77,27 @@ def test_changed_code_takes_the_place_of_the_old_and_what_was_written_beside_it_
         "was_a_folder": "fresh",
     }
     assert not (old / "was_a_link").is_symlink()
+
+
+@pytest.mark.parametrize("word", ["of the code that it was made of", ""])
+def test_a_copy_of_other_code_or_of_who_knows_which_is_brought_up_to_that(
+    home: Path, tmp_path: Path, word: str
+) -> None:
+    names, copy = [], tmp_path / "tuner-code"
+    for text in ("first", "mended"):
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own/mine.py").write_text(text)
+        code = read_code(tmp_path / "own")
+        asyncio.run(send_code(code, Head(cluster(home), LocalTransport()), lambda sent: None))
+        names.append(code.manifest.name)
+    _bring(names[0], copy)
+    (copy / "state.txt").write_text("kept")
+    if not word:
+        (tmp_path / "tuner-code.name").unlink()
+
+    _bring(names[1], copy)
+
+    assert {path.name: path.read_text() for path in copy.iterdir()} == {"mine.py": "mended", "state.txt": "kept"}
+    shutil.rmtree(code_folder(names[1]))
+    _bring(names[1], copy)
+    assert (tmp_path / "tuner-code.name").read_text() == names[1]
