@@ -25,7 +25,7 @@ from ray_remote_nni.experiment.earlier_results import (
 )
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.logs import own_algorithms
-from ray_remote_nni.experiment.mirror import catch_up
+from ray_remote_nni.experiment.mirror import read_on
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.status import cluster_of, refresh
 from ray_remote_nni.experiment.stop import send_request
@@ -163,7 +163,7 @@ def _request(
 
     async def asking() -> tuple[bool, list[int]]:
         async with access.head() as head:
-            pulse = await catch_up(entry, head)
+            pulse = await read_on(entry, head)
             if pulse is None:
                 raise NotFound(f"{head.machine.host} has no records of experiment {entry.experiment_id}.")
             with RecordReader(entry.mirror) as records:

@@ -31,7 +31,7 @@ from ray_remote_nni.errors import ClusterError, NotFound
 from ray_remote_nni.experiment.access import access_cluster, latest_cluster
 from ray_remote_nni.experiment.attach import DriverDied
 from ray_remote_nni.experiment.attach import attach as attach_to
-from ray_remote_nni.experiment.mirror import catch_up
+from ray_remote_nni.experiment.mirror import read_on
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.run import (
     NothingLeft,
@@ -140,7 +140,7 @@ def kill(
 
     async def killing() -> tuple[TrialRecord, bool]:
         async with access.head() as head:
-            pulse = await catch_up(entry, head)
+            pulse = await read_on(entry, head)
             if pulse is None:
                 raise NotFound(f"{head.machine.host} has no records of experiment {entry.experiment_id}.")
             with RecordReader(entry.mirror) as records:

@@ -72,12 +72,18 @@ def follow(entry: ExperimentEntry, head: Head) -> AsyncGenerator[Pulse, None]:
 
 
 async def catch_up(entry: ExperimentEntry, head: Head) -> Pulse | None:
-    """Bring the mirror's records up to date once; None where the head has none of this experiment."""
-    latest = None
+    """Bring the mirror's records up to date once; None where the head has none of this experiment that can be read."""
     with contextlib.suppress(RecordsNotRead):
-        async with aclosing(_feed(entry, head)) as pulses:
-            async for pulse in pulses:
-                latest = pulse
+        return await read_on(entry, head)
+    return None
+
+
+async def read_on(entry: ExperimentEntry, head: Head) -> Pulse | None:
+    """Do so, and return None where the head has none. Raises RecordsNotRead where they cannot be read."""
+    latest = None
+    async with aclosing(_feed(entry, head)) as pulses:
+        async for pulse in pulses:
+            latest = pulse
     return latest
 
 

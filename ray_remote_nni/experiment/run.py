@@ -21,7 +21,7 @@ from ray_remote_nni.errors import ClusterError, MachineError, NotFound, UsageErr
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.attach import check_job
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.experiment.mirror import catch_up, pull_outputs
+from ray_remote_nni.experiment.mirror import catch_up, pull_outputs, read_on
 from ray_remote_nni.experiment.registry import ExperimentEntry, all_experiments
 from ray_remote_nni.experiment.renew import renew_code
 from ray_remote_nni.experiment.stop import stop_experiment
@@ -148,11 +148,11 @@ async def resume_experiment(
     Code that has changed here is sent, of which `progress` tells, and used from now on; `say` is told of whose it is.
     Returns the experiment, and how many of its trials had ended before.
     Raises UsageError where it runs, NothingLeft where it is DONE and may have no more trials, NotFound where its
-    records are not on the head or it never began, ClusterError where Ray is dead on the head, and DriverDied where the
-    new driver fails.
+    records are not on the head or it never began, RecordsNotRead where they cannot be read, ClusterError where Ray is
+    dead on the head, and DriverDied where the new driver fails.
     """
     async with access.head() as head:
-        pulse = await catch_up(entry, head)
+        pulse = await read_on(entry, head)
         if pulse is None and not entry.mirror.exists():
             raise NotFound(
                 f"Experiment {entry.experiment_id} never began: {head.machine.host} has no records of it. "

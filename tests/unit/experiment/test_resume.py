@@ -16,6 +16,7 @@ from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment import run
 from ray_remote_nni.experiment.access import ClusterAccess
 from ray_remote_nni.experiment.head import Head
+from ray_remote_nni.experiment.mirror import RecordsNotRead
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.experiment.run import NothingLeft, resume_experiment
 from ray_remote_nni.guard.processes import read_process
@@ -49,7 +50,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def resume(home: Path, *, most: int | None, request: str | None = None) -> None:
+def resume(home: Path, *, most: int | None, request: str | None = None, damaged: bool = False) -> None:
     """Resume an experiment that is DONE after one trial, where `most` were allowed and `request` came afterwards."""
     file = home / ".ray-nni" / "experiments" / "exp12345" / RECORDS_FILE
     with new_records(file, max_trial_number=most) as store:
@@ -60,6 +61,8 @@ def resume(home: Path, *, most: int | None, request: str | None = None) -> None:
         add_request(file, "update", payload={"maxTrialNumber": 5})
     elif request == "stop":
         add_request(file, "stop")
+    if damaged:
+        file.write_bytes(b"no records" * 1000)
     machine = MachineState(
         "localhost", None, None, 0, "localhost", str(home), sys.executable, str(home / "n"), str(home / "n"), ()
     )
@@ -86,6 +89,11 @@ def test_a_limit_that_was_raised_since_its_end_is_acted_on(home: Path) -> None:
 def test_with_trials_left_it_is_resumed(home: Path, most: int | None) -> None:
     with pytest.raises(DriverStarted):
         resume(home, most=most)
+
+
+def test_records_that_cannot_be_read_are_told_as_that(home: Path) -> None:
+    with pytest.raises(RecordsNotRead, match="is not an experiment's records"):
+        resume(home, most=2, damaged=True)
 
 
 def test_a_head_whose_ray_has_died_is_to_be_brought_up_first(home: Path) -> None:
