@@ -60,8 +60,8 @@ def feed(path: Path, since: int, pause: Callable[[float], bool] | None = None) -
                         rev = batch[-1].rev
                 now = time.time()
                 alive = driver_alive(experiment, now)
-                # What a driver dies of before it can record it.
-                full = not alive and _is_full(path.parent)
+                # What a driver dies of before it can record it. To ask costs: who has recorded its end is not asked.
+                full = not (alive or experiment.ended) and _is_full(path.parent)
                 # Our time goes with it: the reader's clock may be off, and durations are counted on ours.
                 yield {
                     "end": rev,

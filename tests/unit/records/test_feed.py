@@ -122,6 +122,16 @@ def test_a_disk_or_a_quota_that_is_full_is_told_once_it_may_be_what_the_driver_d
     assert not disk_full()
 
 
+def test_for_an_experiment_that_has_ended_nothing_is_written_to_see_whether_the_disk_is_full(
+    store: RecordStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.set_driver(pid=2**22 + 1, start=1, now=1.0)
+    store.set_status("DONE")
+    monkeypatch.setattr("ray_remote_nni.records.feed.os.fsync", pytest.fail)
+    (*_, end) = feed(path, since=0)
+    assert end["diskFull"] is False
+
+
 def test_a_mirror_is_made_from_the_lines(store: RecordStore, path: Path, tmp_path: Path) -> None:
     store.add_trial("aaa", 0, {"x": "ü\n"})
     store.finish("aaa", 1, "SUCCEEDED", value=float("nan"), metric=float("nan"))
