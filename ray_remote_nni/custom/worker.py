@@ -10,11 +10,13 @@ import inspect
 import json
 import os
 import sys
-import textwrap
 import traceback
 from collections import deque
 
 import ray_nni_advisor
+
+#: So much of an exception's message is told; all of it is in the log.
+LONGEST = 600
 
 
 def main():
@@ -199,7 +201,10 @@ def _described(error, code):
         where = "{}, line {}, in {}".format(os.path.relpath(last.filename, code), last.lineno, last.name)
     lines = traceback.format_exception_only(type(error), error)
     # A syntax error begins with the line that has it; of others a message may have several.
-    what = textwrap.shorten(lines[-1] if isinstance(error, SyntaxError) else "".join(lines), 600, placeholder=" ...")
+    what = " ".join((lines[-1] if isinstance(error, SyntaxError) else "".join(lines)).split())
+    if len(what) > LONGEST:
+        # In the middle of a word, too: a list without blanks is one.
+        what = what[:LONGEST] + " …"
     return {"what": what.rstrip("."), "where": where, "unfit": isinstance(error, (ImportError, SyntaxError))}
 
 

@@ -106,6 +106,9 @@ TUNER = """
         def trial_end(self, parameter_id, success, **kwargs):
             raise ValueError("a message\\n  of two lines.")
 
+        def import_data(self, data):
+            raise ValueError("bad " + ",".join(["1"] * 1000))
+
     class Deadly(Several):
         def trial_end(self, parameter_id, success, **kwargs):
             os._exit(7)
@@ -226,6 +229,9 @@ def test_an_exception_comes_with_the_users_file_and_line(start: Start, code: Pat
     assert not caught.value.unfit
     with pytest.raises(AlgorithmFailed, match=r"failed: ValueError: a message of two lines \(my_tuner\.py, line"):
         tuner.call("end", id=0, status="FAILED", trial_id="a")
+    with pytest.raises(AlgorithmFailed, match=r"failed: ValueError: bad 1,1,1,1.* … \(my_tuner\.py, line") as long:
+        tuner.call("learn", data=[])
+    assert len(str(long.value)) < 1000
 
 
 @pytest.mark.parametrize(
