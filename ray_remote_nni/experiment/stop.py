@@ -38,7 +38,9 @@ async def send_request(
     if code != 0:
         failed = NotFound if code == NotFound.exit_code else ClusterError
         raise failed(f"{head.machine.host}: {last_line(errors, 'the request was not taken')}")
-    return next((found["taken"] for found in said if "taken" in found), None) or []
+    # The head of a cluster that an earlier version started does not say, and imports all of them.
+    everything = list(range(len(payload))) if kind == "import" else []
+    return next((found["taken"] for found in said if "taken" in found), everything) or []
 
 
 async def stop_experiment(entry: ExperimentEntry, head: Head) -> Pulse | None:
