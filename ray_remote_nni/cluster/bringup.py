@@ -200,7 +200,7 @@ async def _start_missing(
     left = tuple(node.label for node in members.leaving)
     changed: set[int] = set()
     if running is not None:
-        _check_library(running, library)
+        check_library(running)
         check_unchanged(running, request)
         if members.indices[wanted_head(request, machines)] != head and request.head_host is not None:
             report(running.head.label, f"warning: it stays the head; {request.head_host} is, after a down and an up")
@@ -269,8 +269,9 @@ async def _start_missing(
     return BroughtUp(_with_forward(request, state), tuple(machine.host for machine in missing), left)
 
 
-def _check_library(running: ClusterState, library: str) -> None:
-    if running.library != library:
+def check_library(running: ClusterState) -> None:
+    """Raise ClusterError where another version of this package has started the cluster."""
+    if running.library != our_library()[0]:
         raise ClusterError(
             f"Cluster {running.name} was started by another version of ray-nni, and runs its code. "
             "Type: ray-nni down, then ray-nni up."

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from ray_remote_nni.cluster.bringup import check_library
 from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.config import ConfigInvalid, load_config
 from ray_remote_nni.experiment.head import Head
@@ -23,7 +24,7 @@ async def renew_code(
 
     Returns the experiment, and which of "trial", "tuner" and "assessor" have other code than before. Where the
     configuration is not there any more, or says something else of them, they keep what they have. Raises UsageError
-    where code cannot be read, MachineError where the head fails.
+    where code cannot be read, MachineError where the head fails, ClusterError where another version has started it.
     """
     with RecordReader(entry.mirror) as records:
         before = records.experiment().config
@@ -37,12 +38,14 @@ async def renew_code(
     if all(before.get(field) == value for field, value in now.items()):
         code = read_code(config.trial_code_directory.resolve(), kept_here(loaded))
         if code.manifest.name != entry.code:
+            check_library(head.state)
             await send_code(code, head, progress)
             codes["trial"] = code.manifest.name
             entry = dataclasses.replace(entry, code=code.manifest.name)
     for kind in own_algorithms(before):
         algorithm = config.tuner if kind == "tuner" else config.assessor
         if algorithm is not None and algorithm.class_name == before[kind]["className"]:
+            check_library(head.state)
             codes[kind] = (await send_own(loaded, algorithm, head, progress))["code"]
     if not codes:
         return entry, []

@@ -10,8 +10,10 @@ import pytest
 from experiment_values import experiment_spec, new_records
 from this_machine import cluster
 
+from ray_remote_nni.cluster.library import our_library
 from ray_remote_nni.cluster.local import LocalTransport
 from ray_remote_nni.config import load_config
+from ray_remote_nni.errors import ClusterError
 from ray_remote_nni.experiment.head import Head
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.experiment.renew import renew_code
@@ -54,7 +56,9 @@ def entry(entry: ExperimentEntry, config: Path) -> ExperimentEntry:
 
 def renewed(home: Path, entry: ExperimentEntry) -> tuple[ExperimentEntry, list[str], ExperimentSpec]:
     """What is renewed, and what the next driver is told."""
-    entry, changed = asyncio.run(renew_code(entry, Head(cluster(home), LocalTransport()), lambda sent: None))
+    state = replace(cluster(home), library=our_library()[0])
+    (home / ".ray-nni/lib" / state.library).symlink_to("ray-nni-lib")
+    entry, changed = asyncio.run(renew_code(entry, Head(state, LocalTransport()), lambda sent: None))
     return entry, changed, read_spec(experiment_directory("exp12345"))
 
 
@@ -94,3 +98,11 @@ def test_without_its_configuration_all_stays_as_it_is(home: Path, config: Path, 
     (config.parent / "code/trial.py").write_text("mended")
     config.unlink()
     assert renewed(home, entry)[1] == []
+
+
+def test_a_cluster_of_an_earlier_version_is_to_be_started_anew_first(
+    home: Path, config: Path, entry: ExperimentEntry
+) -> None:
+    (config.parent / "code/trial.py").write_text("mended")
+    with pytest.raises(ClusterError, match="started by another version"):
+        asyncio.run(renew_code(entry, Head(cluster(home), LocalTransport()), lambda sent: None))
