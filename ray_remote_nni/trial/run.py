@@ -53,7 +53,7 @@ def run_attempt(spec: TrialSpec, machine: Machine, code: Path) -> Iterator[list[
     try:
         with GuardedProcess(machine.guard_socket) as process:
             workspace = prepare_workspace(spec, code)
-            missing = spec.loads is not None and not os.path.exists(spec.loads)
+            missing = spec.loads is not None and not os.path.exists(workspace.code / spec.loads)
             started = _start(process, spec, machine, workspace)
             yield from _follow(process, workspace, Started(machine.host, spec.gpus, started, missing), code)
     except (GuardLost, StartFailed, OSError) as error:

@@ -54,6 +54,8 @@ def test_what_a_trial_goes_on_from_and_does_not_find_is_told_though_it_makes_tha
         return started.missing
 
     assert [missing(saved), missing(saved), missing(None)] == [True, False, False]
+    # A link among the code may lead to the folder that all machines share.
+    assert not missing("train.py")
 
 
 def test_a_short_trial_is_told_in_one_batch(trial: ATrial) -> None:
