@@ -18,19 +18,21 @@ from ray_remote_nni.records.reader import RecordReader
 
 
 async def renew_code(
-    entry: ExperimentEntry, head: Head, progress: Callable[[Sent], None]
+    entry: ExperimentEntry, head: Head, progress: Callable[[Sent], None], say: Callable[[str], None]
 ) -> tuple[ExperimentEntry, list[str]]:
     """Send the code of trials and of the user's own tuner and assessor as it is now, and have the next driver take it.
 
     Returns the experiment, and which of "trial", "tuner" and "assessor" have other code than before. Where the
-    configuration is not there any more, or says something else of them, they keep what they have. Raises UsageError
-    where code cannot be read, MachineError where the head fails, ClusterError where another version has started it.
+    configuration cannot be read any more, of which `say` is told, or says something else of them, they keep what they
+    have. Raises UsageError where code cannot be read, MachineError where the head fails, and ClusterError where another
+    version has started it.
     """
     with RecordReader(entry.mirror) as records:
         before = records.experiment().config
     try:
         loaded = load_config(Path(entry.config), has_user=has_user, unlisted="warning")
     except ConfigInvalid:
+        say(f"Your code as it is now is not sent, since {entry.config} cannot be read: ray-nni check {entry.config}")
         return entry, []
     config = loaded.experiment
     codes: dict[str, str] = {}

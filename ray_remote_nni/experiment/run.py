@@ -145,7 +145,8 @@ async def resume_experiment(
 ) -> tuple[ExperimentEntry, int]:
     """Start a new driver for an experiment whose driver is gone, and wait until it has taken over.
 
-    Code that has changed here is sent, of which `progress` tells, and used from now on; `say` is told of whose it is.
+    Code that has changed here is sent, of which `progress` tells, and used from now on; `say` is told whose it is,
+    or why none is sent.
     Returns the experiment, and how many of its trials had ended before.
     Raises UsageError where it runs, NothingLeft where it is DONE and may have no more trials, NotFound where its
     records are not on the head or it never began, RecordsNotRead where they cannot be read, ClusterError where Ray is
@@ -180,7 +181,7 @@ async def resume_experiment(
                 f"Ray does not run any more on the cluster's head, {head.machine.label}. "
                 f"Start it again: ray-nni up {head.state.config}, then ray-nni resume {entry.experiment_id}"
             )
-        entry, changed = await renew_code(entry, head, progress)
+        entry, changed = await renew_code(entry, head, progress, say)
         for kind in changed:
             say(f"The code of your {'trials' if kind == 'trial' else kind} has changed, and is used from now on.")
         entry = await start_driver(entry, head)

@@ -58,7 +58,7 @@ def renewed(home: Path, entry: ExperimentEntry) -> tuple[ExperimentEntry, list[s
     """What is renewed, and what the next driver is told."""
     state = replace(cluster(home), library=our_library()[0])
     (home / ".ray-nni/lib" / state.library).symlink_to("ray-nni-lib")
-    entry, changed = asyncio.run(renew_code(entry, Head(state, LocalTransport()), lambda sent: None))
+    entry, changed = asyncio.run(renew_code(entry, Head(state, LocalTransport()), lambda sent: None, print))
     return entry, changed, read_spec(experiment_directory("exp12345"))
 
 
@@ -94,10 +94,13 @@ def test_a_configuration_that_is_another_experiments_by_now_changes_no_trials(
     assert renewed(home, entry)[1] == []
 
 
-def test_without_its_configuration_all_stays_as_it_is(home: Path, config: Path, entry: ExperimentEntry) -> None:
+def test_without_its_configuration_all_stays_as_it_is_and_that_is_said(
+    home: Path, config: Path, entry: ExperimentEntry, capsys: pytest.CaptureFixture[str]
+) -> None:
     (config.parent / "code/trial.py").write_text("mended")
     config.unlink()
     assert renewed(home, entry)[1] == []
+    assert f"not sent, since {config} cannot be read: ray-nni check {config}" in capsys.readouterr().out
 
 
 def test_a_cluster_of_an_earlier_version_is_to_be_started_anew_first(
@@ -105,4 +108,4 @@ def test_a_cluster_of_an_earlier_version_is_to_be_started_anew_first(
 ) -> None:
     (config.parent / "code/trial.py").write_text("mended")
     with pytest.raises(ClusterError, match="started by another version"):
-        asyncio.run(renew_code(entry, Head(cluster(home), LocalTransport()), lambda sent: None))
+        asyncio.run(renew_code(entry, Head(cluster(home), LocalTransport()), lambda sent: None, print))
