@@ -30,36 +30,52 @@ _CHECK_S = 1.0
 
 def start_forward(cluster: str, login: Login, dashboard_port: int, preferred_port: int) -> ForwardState:
     """Start the background process, for the preferred port here or, where that is taken, any other."""
-    port = _free_port(preferred_port)
-    settings = {"cluster": cluster, "login": _to_json(login), "dashboard_port": dashboard_port, "port": port}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ray_remote_nni.cluster.forward", cluster],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # Its end is not that of the terminal that we were started from; Windows says so in its own way.
-        start_new_session=True,
-        creationflags=getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-        cwd="/",
-    )
+    with _held_port(preferred_port) as held:
+        port = int(held.getsockname()[1])
+        settings = {"cluster": cluster, "login": _to_json(login), "dashboard_port": dashboard_port, "port": port}
+        # From now on the port is ours; Windows does not pass sockets on like this.
+        passed = (held.fileno(),) if sys.platform != "win32" else ()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ray_remote_nni.cluster.forward", cluster],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # Its end is not that of the terminal that we were started from; Windows says so in its own way.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "DETACHED_PROCESS", 0)
+            | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            cwd="/",
+            pass_fds=passed,
+        )
     assert process.stdin is not None
     # The password travels through a pipe: neither a list of processes nor a file shows it.
-    process.stdin.write(json.dumps(settings).encode())
+    process.stdin.write(json.dumps({**settings, "held": passed}).encode())
     process.stdin.close()
     known = read_process(process.pid)
     return ForwardState(port=port, pid=process.pid, start_ticks=known.start_ticks if known else 0)
 
 
-def _free_port(preferred_port: int) -> int:
-    for port in (preferred_port, 0):
-        with socket.socket() as probe:
-            if sys.platform != "win32":
-                # There it would mean that the port may be somebody else's already.
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
-    raise MachineError("localhost", "no TCP port is free on its loopback.")
+def _held_port(preferred_port: int) -> socket.socket:
+    """Return a socket that holds the preferred port here or, where that is taken, any other."""
+    held = _hold(preferred_port) or _hold(0)
+    if held is None:
+        raise MachineError("localhost", "no TCP port is free on its loopback.")
+    return held
+
+
+def _hold(port: int) -> socket.socket | None:
+    """Return a socket that listens on a port here, so that nobody else can; None where somebody does."""
+    held = socket.socket()
+    if sys.platform != "win32":
+        # There it would mean that the port may be somebody else's already.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind(("127.0.0.1", port))
+        held.listen()
+    except OSError:
+        held.close()
+        return None
+    return held
 
 
 def _to_json(login: Login) -> dict[str, Any]:
@@ -79,7 +95,9 @@ def main() -> None:
 
 async def _forward(settings: dict[str, Any]) -> None:
     login = _from_json(settings["login"])
-    keeping = asyncio.ensure_future(_keep(login, settings["port"], settings["dashboard_port"]))
+    port = settings["port"]
+    held = next((socket.socket(fileno=number) for number in settings["held"]), None) or _hold(port)
+    keeping = asyncio.ensure_future(_keep(login, port, settings["dashboard_port"], held))
     # The state file names us only after our start.
     await asyncio.sleep(_CHECK_S)
     while _wanted(settings["cluster"]):
@@ -94,12 +112,16 @@ def _wanted(cluster: str) -> bool:
     return state.status == "starting" or (state.forward is not None and state.forward.pid == os.getpid())
 
 
-async def _keep(login: Login, local_port: int, port: int) -> None:
+async def _keep(login: Login, local_port: int, port: int, held: socket.socket | None = None) -> None:
+    """Forward for ever. While there is no connection the local port stays `held`: its address is known to people."""
     pause = 0.5
     while True:
         connection: SshTransport | None = None
         try:
             connection = await connect(login)
+            if held is not None:
+                held.close()
+                held = None
             await connection.forward_from(local_port, port)
             pause = 0.5
             await connection.wait_closed()
@@ -108,6 +130,7 @@ async def _keep(login: Login, local_port: int, port: int) -> None:
         finally:
             if connection is not None:
                 await connection.close()
+        held = held or _hold(local_port)
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)
 

@@ -97,14 +97,35 @@ def test_a_forward_waits_for_a_machine_that_is_not_there_yet(
     assert asyncio.run(up()) == b"dashboard"
 
 
-def test_a_forward_prefers_its_port_and_takes_another_where_that_is_taken() -> None:
-    async def up() -> None:
-        async with a_dashboard() as taken:
-            assert forward._free_port(taken) not in (0, taken)
+def test_nobody_takes_the_port_of_a_forward_while_the_network_is_away(
+    machine: SshMachine, known_hosts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward, "_LONGEST_PAUSE_S", 0.05)
+    port = closed_port()
 
+    async def up() -> bytes:
+        async with a_dashboard() as behind:
+            async with machine.running():
+                known_hosts.write_text(machine.known_hosts_line())
+                keeping = asyncio.ensure_future(forward._keep(machine.login(), port, behind))
+                await ask(port)
+            await asyncio.sleep(0.2)
+            with forward._held_port(port) as anothers:
+                assert anothers.getsockname()[1] != port
+                async with machine.running():
+                    answer = await ask(port)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            return answer
+
+    assert asyncio.run(up()) == b"dashboard"
+
+
+def test_a_forward_prefers_its_port_and_takes_another_where_that_is_taken() -> None:
     free = closed_port()
-    assert forward._free_port(free) == free
-    asyncio.run(up())
+    with forward._held_port(free) as first, forward._held_port(free) as second:
+        assert first.getsockname()[1] == free
+        assert second.getsockname()[1] not in (0, free)
 
 
 def test_a_forward_is_wanted_while_the_clusters_state_names_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
