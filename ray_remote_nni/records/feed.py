@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import select
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from ray_remote_nni.disk import why_full
 from ray_remote_nni.errors import RayNniError
 from ray_remote_nni.records.abandoned import close_abandoned
 from ray_remote_nni.records.changes import Change, read_changes
@@ -61,7 +60,7 @@ def feed(path: Path, since: int, pause: Callable[[float], bool] | None = None) -
                 now = time.time()
                 alive = driver_alive(experiment, now)
                 # What a driver dies of before it can record it. To ask costs: who has recorded its end is not asked.
-                full = not (alive or experiment.ended) and _is_full(path.parent)
+                full = not (alive or experiment.ended) and bool(why_full(path.parent, _FULL_BYTES))
                 # Our time goes with it: the reader's clock may be off, and durations are counted on ours.
                 yield {
                     "end": rev,
@@ -76,18 +75,6 @@ def feed(path: Path, since: int, pause: Callable[[float], bool] | None = None) -
                     return
             if pause is None or not pause(POLL_S):
                 return
-
-
-def _is_full(folder: Path) -> bool:
-    """Tell whether a disk has no room for us: only writing tells of a quota, and of a disk without inodes."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(os.urandom(_FULL_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return False
 
 
 def read_line(line: str | bytes) -> Change | dict[str, Any]:

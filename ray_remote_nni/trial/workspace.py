@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ray_remote_nni.disk import why_full
 from ray_remote_nni.trial.spec import TrialSpec
 from ray_remote_nni.trial.working_copy import make_working_copy
 
@@ -99,12 +98,5 @@ def last_lines(file: Path, lines: int = 10, most_bytes: int = 4096) -> str:
 
 def no_room(folder: Path) -> str:
     """Return that nothing more can be written into a folder, its disk or a quota being full; empty where it can."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(os.urandom(_SOME_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return f"Nothing more can be written on its machine: {error.strerror}"
-    return ""
+    why = why_full(folder, _SOME_BYTES)
+    return f"Nothing more can be written on its machine: {why}" if why else ""
