@@ -24,7 +24,7 @@ from ray_remote_nni.experiment.earlier_results import (
     told_of_use,
 )
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.experiment.logs import own_algorithms
+from ray_remote_nni.experiment.logs import own_kinds
 from ray_remote_nni.experiment.mirror import read_on
 from ray_remote_nni.experiment.registry import ExperimentEntry, find_experiment
 from ray_remote_nni.experiment.status import cluster_of, refresh
@@ -202,7 +202,7 @@ def _say_enough(entry: ExperimentEntry, most: int) -> None:
 
 
 def _own_tuner(record: ExperimentRecord) -> bool:
-    return "tuner" in own_algorithms(record.config)
+    return "tuner" in own_kinds(record.config)
 
 
 def _say_outside(entry: ExperimentEntry, configurations: list[dict[str, Any]]) -> int:

@@ -17,7 +17,7 @@ from ray_remote_nni.cli.cluster import JsonOption
 from ray_remote_nni.cli.experiment import ExperimentArgument
 from ray_remote_nni.cli.output import OUT, ask_secret, print_json, say
 from ray_remote_nni.errors import NotFound, UsageError
-from ray_remote_nni.experiment.logs import Stream, algorithm_log, own_algorithms, trial_output
+from ray_remote_nni.experiment.logs import Stream, algorithm_log, own_kinds, trial_output
 from ray_remote_nni.experiment.registry import ExperimentEntry, experiments_with, find_experiment
 from ray_remote_nni.experiment.status import await_records, refresh
 from ray_remote_nni.records.model import TrialRecord
@@ -97,7 +97,7 @@ def logs(
         streams = ["stdout"] if stdout else ["stderr"]
     if trial == "tuner" or trial == "assessor":
         with _records(experiment) as (entry, records):
-            if trial not in own_algorithms(records.experiment().config):
+            if trial not in own_kinds(records.experiment().config):
                 raise NotFound(f"Experiment {entry.experiment_id} has no {trial} of your own: others print nothing.")
         parts = algorithm_log(entry, trial, ask_secret, follow=follow)
     else:

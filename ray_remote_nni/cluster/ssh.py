@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from weakref import WeakKeyDictionary
 
 import asyncssh
@@ -205,7 +204,7 @@ async def _append(chain: list[asyncssh.SSHClientConnection], login: Login) -> Ho
             identity = host_identity(login.host, login.port)
             host_keys = NewHostKeys(identity, accept=login.accept_new_host_key, password=login.password)
             options = login_options(login) | {"known_hosts": identity.known_hosts, "tunnel": tunnel}
-            options["client_factory"] = partial(_itself, host_keys)
+            options["client_factory"] = lambda known=host_keys: known
             chain.append(await asyncssh.connect(login.host, **options))
             return host_keys.trust
         except Exception as error:
@@ -216,10 +215,6 @@ async def _append(chain: list[asyncssh.SSHClientConnection], login: Login) -> Ho
                 raise await explain(login, error, offered, tunnel, wanted) from error
         # Not all who come again do so at the same moment.
         await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-
-
-def _itself(client: NewHostKeys) -> NewHostKeys:
-    return client
 
 
 async def _close(chain: Sequence[asyncssh.SSHClientConnection]) -> None:

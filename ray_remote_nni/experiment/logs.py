@@ -56,7 +56,7 @@ def trial_output(
     yield from _in_turn(fetch(connect, node, entry.experiment_id, files, f"trial {trial.trial_id}", follow=follow))
 
 
-def own_algorithms(config: Mapping[str, Any]) -> list[Kind]:
+def own_kinds(config: Mapping[str, Any]) -> list[Kind]:
     """Return which of tuner and assessor are classes of the user's own, by an experiment's configuration."""
     kinds: tuple[Kind, ...] = ("tuner", "assessor")
     return [kind for kind in kinds if (config.get(kind) or {}).get("className") is not None]

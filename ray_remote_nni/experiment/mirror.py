@@ -24,7 +24,7 @@ from ray_remote_nni.custom.process import Kind
 from ray_remote_nni.errors import MachineError, NotFound, RayNniError
 from ray_remote_nni.experiment.collect import ARCHIVE_MARK, OUTPUTS
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.experiment.logs import fetch, own_algorithms
+from ray_remote_nni.experiment.logs import fetch, own_kinds
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.paths import private_folder
 from ray_remote_nni.records.changes import Change, apply_changes, last_rev
@@ -133,7 +133,7 @@ async def pull_outputs(
         for trial in records.trials():
             if trial.ended and trial.machine and not (entry.trials_directory / trial.trial_id).is_dir():
                 missing.setdefault(trial.machine, []).append(trial.trial_id)
-        own = own_algorithms(records.experiment().config)
+        own = own_kinds(records.experiment().config)
     pulls = [
         _pull_from(entry, state, machine, missing[machine.label], connect)
         for machine in state.machines

@@ -10,7 +10,7 @@ from ray_remote_nni.cluster.bringup import check_library
 from ray_remote_nni.cluster.login import has_user
 from ray_remote_nni.config import ConfigInvalid, load_config
 from ray_remote_nni.experiment.head import Head
-from ray_remote_nni.experiment.logs import own_algorithms
+from ray_remote_nni.experiment.logs import own_kinds
 from ray_remote_nni.experiment.registry import ExperimentEntry
 from ray_remote_nni.experiment.submit import kept_here, send_own
 from ray_remote_nni.experiment.upload import Sent, read_code, send_code
@@ -44,7 +44,7 @@ async def renew_code(
             await send_code(code, head, progress)
             codes["trial"] = code.manifest.name
             entry = dataclasses.replace(entry, code=code.manifest.name)
-    for kind in own_algorithms(before):
+    for kind in own_kinds(before):
         algorithm = config.tuner if kind == "tuner" else config.assessor
         if algorithm is not None and algorithm.class_name == before[kind]["className"]:
             check_library(head.state)
